@@ -1,0 +1,1 @@
+"""How everything runs: Dagster definitions, jobs, sensors, configured resources and the CLI."""

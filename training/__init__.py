@@ -1,0 +1,1 @@
+"""Models, losses, samplers, the training loop and evaluation; runnable with no Dagster present."""

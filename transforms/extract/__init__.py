@@ -1,0 +1,1 @@
+"""From a video to normalised silhouettes, with every frame accounted for."""

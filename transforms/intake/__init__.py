@@ -1,0 +1,1 @@
+"""A cohort folder read, validated and probed; every problem named, nothing guessed."""

@@ -1,0 +1,1 @@
+"""A dataset version as a directory that others can verify, load and cite."""

@@ -1,0 +1,193 @@
+"""The contract of every table on disk, written once, for writers, readers, checks and tests."""
+
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+
+from transforms.errors import InputError
+
+_TEXT: Final = pa.string()
+
+
+def _schema(*fields: tuple[str, pa.DataType, bool]) -> pa.Schema:
+    return pa.schema([pa.field(name, kind, nullable=nullable) for name, kind, nullable in fields])
+
+
+# One row per participant. Ids are pseudonyms; `label` is canonical (see transforms.labels).
+PARTICIPANTS: Final = _schema(
+    ("participant_id", _TEXT, False),
+    ("label", _TEXT, False),
+    ("sex", _TEXT, True),
+    ("age_years", pa.float64(), True),
+    ("height_cm", pa.float64(), True),
+    ("weight_kg", pa.float64(), True),
+    ("site", _TEXT, True),
+)
+
+# One row per recording of an intake batch, accepted or not.
+RECORDINGS: Final = _schema(
+    ("recording_id", _TEXT, False),
+    ("batch_id", _TEXT, False),
+    ("participant_id", _TEXT, False),
+    ("label", _TEXT, True),  # null where the participant's row was refused
+    ("view", _TEXT, False),
+    ("session", _TEXT, True),
+    ("sync_group", _TEXT, True),
+    ("file", _TEXT, False),  # relative to the batch's videos/
+    ("video_sha256", _TEXT, True),
+    ("video_bytes", pa.int64(), True),
+    ("codec", _TEXT, True),
+    ("width_px", pa.int32(), True),
+    ("height_px", pa.int32(), True),
+    ("rotation_degrees", pa.int32(), True),
+    ("fps", pa.float64(), True),
+    ("frame_count", pa.int32(), True),
+    ("duration_s", pa.float64(), True),
+    ("verdict", _TEXT, False),  # accepted | rejected
+    ("reason_code", _TEXT, True),  # null where accepted
+    ("reason", _TEXT, True),
+)
+
+# One row per thing wrong with the cohort's tables or videos.
+PROBLEMS: Final = _schema(
+    ("file", _TEXT, False),
+    ("row", pa.int32(), True),  # line number in the CSV, header = 1
+    ("column", _TEXT, True),
+    ("value", _TEXT, True),
+    ("expected", _TEXT, False),
+    ("code", _TEXT, False),
+    ("message", _TEXT, False),
+)
+
+# One row per recording that went into extraction.
+EXTRACTED_RECORDINGS: Final = _schema(
+    ("recording_id", _TEXT, False),
+    ("participant_id", _TEXT, False),
+    ("verdict", _TEXT, False),  # accepted | quarantined | rejected | failed
+    ("reason_code", _TEXT, True),
+    ("reason", _TEXT, True),
+    ("target_track_id", pa.int32(), True),
+    ("target_confidence", pa.float64(), True),
+    ("frame_count", pa.int32(), False),
+    ("kept_frame_count", pa.int32(), False),
+    ("quality_score", pa.float64(), True),
+    ("extraction_key", _TEXT, False),
+)
+
+# The frame ledger: one row per decoded frame of every recording.
+FRAMES: Final = _schema(
+    ("recording_id", _TEXT, False),
+    ("frame_index", pa.int32(), False),
+    ("pts_s", pa.float64(), False),
+    ("x0", pa.float32(), True),  # the target's box in pixels; null where it was not seen
+    ("y0", pa.float32(), True),
+    ("x1", pa.float32(), True),
+    ("y1", pa.float32(), True),
+    ("score", pa.float32(), True),
+    ("status", _TEXT, False),  # kept | dropped
+    ("reason", _TEXT, True),  # null where kept
+    ("mask_px", pa.int32(), True),
+    ("sequence_index", pa.int32(), True),  # position in the sequence, null where dropped
+)
+
+# One row per track of every recording; the target's and the others'.
+TRACKS: Final = _schema(
+    ("recording_id", _TEXT, False),
+    ("track_id", pa.int32(), False),
+    ("first_frame", pa.int32(), False),
+    ("last_frame", pa.int32(), False),
+    ("frame_count", pa.int32(), False),
+    ("mean_score", pa.float64(), False),
+    ("mean_height_px", pa.float64(), False),
+    ("travel_px", pa.float64(), False),
+    ("target_score", pa.float64(), False),
+    ("role", _TEXT, False),  # target | other
+)
+
+# The target's masks at video resolution, one row per recording, kept frames only.
+MASKS: Final = _schema(
+    ("recording_id", _TEXT, False),
+    ("frame_index", pa.list_(pa.int32()), False),
+    ("box", pa.list_(pa.list_(pa.int32())), False),  # x0, y0, x1, y1 per frame, half-open
+    ("bits", pa.binary(), False),  # zstd of the row-major bit-packed crops, one after another
+)
+
+# One row per sequence, silhouettes included: what the Parquet shards hold.
+SEQUENCES: Final = _schema(
+    ("sequence_id", _TEXT, False),
+    ("participant_id", _TEXT, False),
+    ("recording_id", _TEXT, False),
+    ("batch_id", _TEXT, False),
+    ("label", _TEXT, False),
+    ("view", _TEXT, False),
+    ("session", _TEXT, True),
+    ("sync_group", _TEXT, True),
+    ("fps", pa.float64(), False),
+    ("frame_count", pa.int32(), False),
+    ("height_px", pa.int32(), False),
+    ("width_px", pa.int32(), False),
+    ("codec", _TEXT, False),  # see transforms.shards.codec
+    ("frame_index", pa.list_(pa.int32()), False),  # index in the video of each frame kept
+    ("pts_s", pa.list_(pa.float64()), False),
+    ("quality_score", pa.float64(), True),
+    ("video_sha256", _TEXT, True),  # null for sequences that were never a video
+    ("extraction_key", _TEXT, False),
+    ("silhouettes", pa.binary(), False),
+)
+
+# The sequence index: the shards' rows without pixels, and where the pixels lie.
+SEQUENCE_INDEX: Final = pa.schema(
+    [field for field in SEQUENCES if field.name not in ("silhouettes", "frame_index", "pts_s")]
+    + [
+        pa.field("shard", _TEXT, nullable=False),
+        pa.field("row", pa.int32(), nullable=False),
+    ]
+)
+
+# One row per variant and sequence of the dataset.
+SPLIT: Final = _schema(
+    ("dataset_version", _TEXT, False),
+    ("protocol", _TEXT, False),
+    ("variant", _TEXT, False),
+    ("sequence_id", _TEXT, False),
+    ("participant_id", _TEXT, False),
+    ("label", _TEXT, False),
+    ("side", _TEXT, False),  # train | selection | test | unused
+)
+
+# One row per tested sequence of an experiment.
+PREDICTIONS: Final = _schema(
+    ("sequence_id", _TEXT, False),
+    ("participant_id", _TEXT, False),
+    ("label", _TEXT, False),
+    ("side", _TEXT, False),
+    ("p_negative", pa.float64(), False),
+    ("p_neutral", pa.float64(), False),
+    ("p_positive", pa.float64(), False),
+    ("predicted", _TEXT, False),
+)
+
+
+def conform(frame: pl.DataFrame, schema: pa.Schema, *, where: object) -> pa.Table:
+    """Return `frame` as a table of exactly `schema`: same columns, order, types, nullability.
+
+    Raises:
+        InputError: a column is missing or superfluous, a value does not fit, or a null stands
+            where none may.
+    """
+    if set(frame.columns) != set(schema.names):
+        raise InputError(
+            "columns differ from the contract",
+            where=where,
+            expected=", ".join(schema.names),
+            found=", ".join(frame.columns),
+        )
+    try:
+        table = frame.select(schema.names).to_arrow().cast(schema)
+    except (pa.ArrowInvalid, ValueError) as error:
+        raise InputError("a value does not fit the contract", where=where, found=error) from error
+    for field in schema:
+        if not field.nullable and table.column(field.name).null_count:
+            raise InputError(f"null in column {field.name}", where=where, expected="a value")
+    return table

@@ -1,0 +1,267 @@
+"""`params.yaml` as one frozen, validated value; unknown keys and impossible values are refused.
+
+Every number that changes a result is here. `runtime` alone holds what changes only the speed, and
+is therefore left out of every fingerprint.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from transforms.errors import SettingsError
+
+Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
+Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Ratio = Literal["ratio_1_1_2", "ratio_1_1_4", "ratio_1_1_8", "ratio_1_1_16"]
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, strict about keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SynthSettings(Section):
+    """The synthetic cohort of walking videos that `gaitworks synth` makes."""
+
+    seed: Seed = 2026
+    participants: dict[Literal["positive", "neutral", "negative"], Positive] = {
+        "positive": 11,
+        "neutral": 9,
+        "negative": 18,
+    }
+    batches: Positive = 2
+    second_session_fraction: Probability = 0.25
+    bystander_fraction: Probability = 0.35
+    frame_height_px: Annotated[int, Field(ge=120, le=2160)] = 360
+    frame_width_px: Annotated[int, Field(ge=160, le=3840)] = 640
+    fps: Annotated[int, Field(ge=5, le=120)] = 25
+    duration_s: Annotated[float, Field(gt=0.5, le=120)] = 4.0
+    views: tuple[Literal["front", "side"], ...] = ("side",)
+
+
+class IntakeSettings(Section):
+    """What is accepted into the cohort."""
+
+    max_video_bytes: Positive = 4 * 2**30
+    max_duration_s: Annotated[float, Field(gt=0)] = 600.0
+    min_frames: Positive = 30
+    min_height_px: Positive = 120
+    max_pixels: Positive = 3840 * 2160
+    probe_timeout_s: Annotated[float, Field(gt=0)] = 30.0
+
+
+class TrackingSettings(Section):
+    """ByteTrack's thresholds and how offline stitching joins what it cut."""
+
+    high_score: Probability = 0.5
+    low_score: Probability = 0.1
+    new_track_score: Probability = 0.6
+    min_iou: Probability = 0.2
+    lost_buffer_frames: Positive = 30
+    min_track_frames: Positive = 8
+
+
+class TargetSettings(Section):
+    """When a track is surely the participant."""
+
+    min_confidence: Probability = 0.6
+    min_coverage: Probability = 0.35
+
+
+class QualitySettings(Section):
+    """When a frame is dropped and when a sequence is rejected."""
+
+    min_mask_px: Positive = 200
+    min_completeness: Probability = 0.5
+    max_area_jump: Annotated[float, Field(gt=0)] = 0.6
+    min_kept_frames: Positive = 20
+    min_kept_fraction: Probability = 0.4
+
+
+class ExtractionSettings(Section):
+    """From pixels to normalised silhouettes; the backends are chosen by name."""
+
+    detector: Name = "background"
+    segmenter: Name = "background_grabcut"
+    tracker: Name = "bytetrack"
+    tracking: TrackingSettings = TrackingSettings()
+    target: TargetSettings = TargetSettings()
+    quality: QualitySettings = QualitySettings()
+
+
+class ShardSettings(Section):
+    """How silhouettes lie at rest."""
+
+    codec: Literal["binary", "grey"] = "binary"
+    width_px: Literal[44, 64] = 44
+    sequences_per_shard: Positive = 16
+    compression_level: Annotated[int, Field(ge=1, le=22)] = 9
+
+
+class SplitSettings(Section):
+    """Who is trained on, selected on and tested on."""
+
+    protocol: Literal["fixed_test_nested"] = "fixed_test_nested"
+    seed: Seed = 2026
+    test_fraction: Fraction = 0.3
+    selection_fraction: Fraction = 0.1
+    ratios: Annotated[tuple[Ratio, ...], Field(min_length=1)] = ("ratio_1_1_2", "ratio_1_1_4")
+
+    @model_validator(mode="after")
+    def _leave_something_to_train_on(self) -> Self:
+        if self.test_fraction + self.selection_fraction >= 0.9:
+            raise ValueError("test_fraction + selection_fraction must stay below 0.9")
+        if len(set(self.ratios)) != len(self.ratios):
+            raise ValueError("ratios must not repeat")
+        return self
+
+
+class TrainingSettings(Section):
+    """One training run; the defaults are the field's full-size protocol."""
+
+    channels: Annotated[tuple[Positive, ...], Field(min_length=4, max_length=4)] = (
+        64,
+        128,
+        256,
+        512,
+    )
+    embedding_size: Positive = 256
+    parts: Literal[1, 2, 4, 8, 16] = 16
+    identities_per_batch: Positive = 8
+    sequences_per_identity: Positive = 8
+    triplet_identity: Literal["sequence", "participant"] = "sequence"
+    frames_per_sequence: Positive = 30
+    steps: Positive = 20_000
+    milestones: tuple[Positive, ...] = (10_000, 14_000, 18_000)
+    learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    learning_rate_factor: Fraction = 0.1
+    momentum: Probability = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    triplet_margin: Annotated[float, Field(gt=0)] = 0.2
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    logit_scale: Annotated[float, Field(gt=0)] = 16.0
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    checkpoint_every_steps: Positive = 1_000
+    evaluation_frame_cap: Positive = 720
+
+    @model_validator(mode="after")
+    def _milestones_lie_inside(self) -> Self:
+        if list(self.milestones) != sorted(set(self.milestones)):
+            raise ValueError("milestones must rise")
+        if self.milestones and self.milestones[-1] >= self.steps:
+            raise ValueError("the last milestone must come before `steps`")
+        return self
+
+
+class ExperimentSettings(Section):
+    """The grid: every model on every ratio of the split with every seed."""
+
+    models: Annotated[tuple[Name, ...], Field(min_length=1)] = ("sconet", "sconet_mt")
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
+
+
+class EvaluationSettings(Section):
+    """How sure we are of a metric."""
+
+    bootstrap_resamples: Annotated[int, Field(ge=100)] = 2_000
+    confidence: Fraction = 0.95
+    seed: Seed = 2026
+
+
+class ReleaseSettings(Section):
+    """What a release says of itself."""
+
+    version: Annotated[str, Field(pattern=r"^20\d\d\.(1[0-2]|[1-9])\.\d+$")] = "2026.11.0"
+    title: Annotated[str, Field(min_length=3)] = "Synthetic gait silhouettes"
+    description: str = "Silhouettes of synthetic walkers, made by the Gaitworks demo."
+    licence: str = "CC-BY-4.0"
+    creators: Annotated[tuple[str, ...], Field(min_length=1)] = ("The Gaitworks authors",)
+
+
+class RuntimeSettings(Section):
+    """Speed only: nothing here may change a byte of a result."""
+
+    worker_count: Annotated[int, Field(ge=0)] = 0  # 0: one per core
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+
+class Settings(Section):
+    """The whole of `params.yaml`."""
+
+    synth: SynthSettings = SynthSettings()
+    intake: IntakeSettings = IntakeSettings()
+    extraction: ExtractionSettings = ExtractionSettings()
+    shards: ShardSettings = ShardSettings()
+    splits: SplitSettings = SplitSettings()
+    training: TrainingSettings = TrainingSettings()
+    experiments: ExperimentSettings = ExperimentSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    release: ReleaseSettings = ReleaseSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+
+    def section(self, name: str) -> dict[str, Any]:
+        """Return one section as plain JSON values, for fingerprints and lineage."""
+        section: Section = getattr(self, name)
+        return section.model_dump(mode="json")
+
+
+def read_settings(path: Path) -> Settings:
+    """Read and validate `params.yaml`.
+
+    Raises:
+        SettingsError: the file is missing, is not YAML, or holds keys or values that are not
+            allowed; all of them are named at once.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            "no settings file", where=path, fix="run from a workspace or pass --workspace"
+        ) from None
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingsError("not valid YAML", where=path, found=error) from error
+    if values is not None and not isinstance(values, dict):
+        raise SettingsError("the file must be a mapping of sections", where=path)
+    return parse_settings(values or {}, where=path)
+
+
+def parse_settings(values: dict[str, Any], *, where: object = "params.yaml") -> Settings:
+    """Validate plain values as settings; see `read_settings`."""
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        lines = [_describe(problem) for problem in error.errors()]
+        raise SettingsError(
+            f"{len(lines)} setting(s) not allowed:\n  " + "\n  ".join(lines) + "\n",
+            where=where,
+            fix="see docs/params.md for every key with its range",
+        ) from error
+
+
+def _describe(problem: Any) -> str:
+    # `Any`: pydantic's ErrorDetails is a TypedDict whose `ctx` is free-form.
+    key = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+    if problem["type"] == "extra_forbidden":
+        siblings = _allowed_keys(problem["loc"][:-1])
+        return f"{key}: unknown key; allowed here: {', '.join(siblings)}"
+    return f"{key}: {problem['msg']}, found {problem['input']!r}"
+
+
+def _allowed_keys(location: tuple[Any, ...]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in location:
+        field = model.model_fields.get(str(part))
+        if field is None or not isinstance(field.annotation, type):
+            return ["(none)"]
+        if not issubclass(field.annotation, BaseModel):
+            return ["(none)"]
+        model = field.annotation
+    return sorted(model.model_fields)

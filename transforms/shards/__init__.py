@@ -1,0 +1,1 @@
+"""Silhouettes at rest: codecs, Parquet and tar shards, the sequence index, reading back."""

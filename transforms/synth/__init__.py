@@ -1,0 +1,1 @@
+"""Synthetic walkers: parametric gait, video rendering, ground truth and scoring against it."""
