@@ -1,0 +1,45 @@
+"""All sources, stages and assets by name, in the order of the lineage."""
+
+from typing import Final
+
+from dagster import AssetsDefinition, AssetSpec
+
+from assets.dataset import SILHOUETTE_SHARDS, silhouette_shards
+from assets.experiments import MODEL_EVALUATION, TRAINED_MODEL, model_evaluation, trained_model
+from assets.extraction import (
+    EXTRACTION_SCORE,
+    SILHOUETTE_SEQUENCES,
+    extraction_score,
+    silhouette_sequences,
+)
+from assets.intake import INTAKE_REGISTER, intake_register
+from assets.release import DATASET_RELEASE, dataset_release
+from assets.report import RESULTS_REPORT, results_report
+from assets.sources import RAW_COHORT, SYNTHETIC_TRUTH, raw_cohort, synthetic_truth
+from assets.splits import PARTICIPANT_SPLITS, participant_splits
+from assets.stage import Source, Stage
+
+SOURCES: Final[tuple[Source, ...]] = (RAW_COHORT, SYNTHETIC_TRUTH)
+STAGES: Final[tuple[Stage, ...]] = (
+    INTAKE_REGISTER,
+    SILHOUETTE_SEQUENCES,
+    EXTRACTION_SCORE,
+    SILHOUETTE_SHARDS,
+    PARTICIPANT_SPLITS,
+    TRAINED_MODEL,
+    MODEL_EVALUATION,
+    RESULTS_REPORT,
+    DATASET_RELEASE,
+)
+SOURCE_SPECS: Final[tuple[AssetSpec, ...]] = (raw_cohort, synthetic_truth)
+ASSETS: Final[tuple[AssetsDefinition, ...]] = (
+    intake_register,
+    silhouette_sequences,
+    extraction_score,
+    silhouette_shards,
+    participant_splits,
+    trained_model,
+    model_evaluation,
+    results_report,
+    dataset_release,
+)

@@ -1,0 +1,110 @@
+"""Extraction: from accepted videos to normalised silhouettes, and its score against truth."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from dagster import AssetExecutionContext, MaterializeResult
+
+from assets.intake import INTAKE_REGISTER
+from assets.materialise import Metadata, materialise
+from assets.partitions import Partitioning
+from assets.previews import PICTURE_MAX_BYTES, count_by, read_table, show_png, show_table
+from assets.sources import RAW_COHORT, SYNTHETIC_TRUTH
+from assets.stage import Stage, input_directories, stage_asset
+from assets.workspace import Workspace
+from transforms.files import canonical_json
+from transforms.processes import count_workers
+from transforms.progress import Progress
+
+SILHOUETTE_SEQUENCES: Final = Stage(
+    name="silhouette_sequences",
+    folder="data/extraction/{partition}",
+    inputs=(RAW_COHORT, INTAKE_REGISTER),
+    params=("extraction",),
+    code_version="1",
+    partitioning=Partitioning.INTAKE_BATCH,
+)
+EXTRACTION_SCORE: Final = Stage(
+    name="extraction_score",
+    folder="data/score",
+    inputs=(SYNTHETIC_TRUTH, SILHOUETTE_SEQUENCES),
+    params=(),
+    code_version="1",
+)
+
+
+@stage_asset(
+    SILHOUETTE_SEQUENCES, group="extraction", kinds={"opencv", "parquet"}, owner="data-engineering"
+)
+def silhouette_sequences(
+    context: AssetExecutionContext, workspace: Workspace
+) -> MaterializeResult[None]:
+    """The participant's silhouettes of every accepted recording, with a ledger of every frame.
+
+    Each video is decoded, people are detected and tracked, the participant is chosen (or the
+    recording is quarantined when that is not sure), segmented, normalised and judged. Finished
+    recordings are kept in a cache, so an interrupted or extended batch redoes only what is new.
+    """
+
+    def build(output: Path, progress: Progress) -> Mapping[str, Any]:
+        from transforms.extract.batch import extract_batch
+
+        extract_batch(
+            INTAKE_REGISTER.directory(workspace, context.partition_key),
+            RAW_COHORT.directory(workspace, context.partition_key) / "videos",
+            workspace.settings.extraction,
+            workspace.scratch / "cache" / "extraction",
+            output,
+            worker_count=count_workers(workspace.settings.runtime.worker_count),
+            progress=progress,
+        )
+        return {}
+
+    return materialise(context, workspace, SILHOUETTE_SEQUENCES, build, _describe_sequences)
+
+
+def _describe_sequences(directory: Path) -> Metadata:
+    from transforms.describe.contact_sheet import draw_cohort_sheet
+
+    recordings = read_table(directory, "recordings.parquet")
+    frames = read_table(directory, "frames.parquet")
+    sequences = read_table(directory, "sequences.parquet")
+    metadata: Metadata = {
+        "recordings": recordings.height,
+        "sequences": sequences.height,
+        "frames": frames.height,
+        "kept_frames": int((frames["status"] == "kept").sum()),
+        "verdicts": show_table(count_by(recordings, "verdict", "reason_code")),
+        "dropped_frames": show_table(count_by(frames, "status", "reason")),
+    }
+    if sequences.height:
+        sheet = draw_cohort_sheet(sequences, max_bytes=PICTURE_MAX_BYTES)
+        metadata["contact_sheet"] = show_png(sheet, "silhouettes of this batch, a row a recording")
+    return metadata
+
+
+@stage_asset(EXTRACTION_SCORE, group="extraction", kinds={"python"}, owner="data-engineering")
+def extraction_score(
+    context: AssetExecutionContext, workspace: Workspace
+) -> MaterializeResult[None]:
+    """How well extraction did on a synthetic cohort, whose masks and participants are known.
+
+    Says so plainly when there is no truth beside the cohort, as with any real one.
+    """
+
+    def build(output: Path, progress: Progress) -> Mapping[str, Any]:
+        from transforms.synth.score import score_extraction
+
+        batches = input_directories(workspace, SILHOUETTE_SEQUENCES, EXTRACTION_SCORE, None)
+        score = score_extraction(batches, SYNTHETIC_TRUTH.directory(workspace, None))
+        (output / "score.json").write_bytes(canonical_json(score.to_json()))
+        return {}
+
+    return materialise(context, workspace, EXTRACTION_SCORE, build, _describe_score)
+
+
+def _describe_score(directory: Path) -> Metadata:
+    score = json.loads((directory / "score.json").read_bytes())
+    return {key: value for key, value in score.items() if key != "recordings"}

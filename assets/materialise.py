@@ -1,0 +1,79 @@
+"""How every stage is built: under a lock, into a staging directory, published whole, pinned."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from dagster import AssetExecutionContext, DataVersion, MaterializeResult
+from filelock import FileLock
+
+from assets.dvc_lock import pin_output
+from assets.partitions import Partitioning
+from assets.progress import progress_for
+from assets.stage import PARTITION, Stage, is_fresh, label, lineage_of
+from assets.workspace import Workspace
+from transforms.files import publish_directory
+from transforms.manifest import directory_version, read_manifest, write_manifest
+from transforms.progress import Progress
+
+FORCE_TAG: Final = "gaitworks/force"
+
+Metadata = dict[str, Any]  # `Any`: Dagster turns plain values of many kinds into metadata
+Build = Callable[[Path, Progress], Mapping[str, Any]]
+Describe = Callable[[Path], Metadata]
+
+
+def materialise(
+    context: AssetExecutionContext,
+    workspace: Workspace,
+    stage: Stage,
+    build: Build,
+    describe: Describe,
+) -> MaterializeResult[None]:
+    """Build and publish one partition of a stage unless it is fresh; report it either way.
+
+    Args:
+        context: the running asset's.
+        workspace: where everything lies.
+        stage: what to build.
+        build: writes the result into an empty directory and returns facts for the manifest.
+        describe: reads the published directory and returns what people want to see of it.
+    """
+    partition = context.partition_key if context.has_partition_key else None
+    directory = stage.directory(workspace, partition)
+    lock = workspace.scratch / "locks" / f"{label(stage, partition).replace('/', '@')}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        forced = context.run.tags.get(FORCE_TAG) == "true"
+        reused = not forced and is_fresh(workspace, stage, partition)
+        if not reused:
+            _remove_orphans(workspace, stage)
+            lineage = lineage_of(workspace, stage, partition)
+            with publish_directory(directory) as staging, progress_for(context) as progress:
+                facts = build(staging, progress)
+                write_manifest(staging, kind=stage.name, facts={**facts, "lineage": lineage})
+            pin_output(workspace, stage, partition)
+        version = directory_version(directory)
+    files = read_manifest(directory)["files"]
+    common: Metadata = {
+        "reused": reused,
+        "path": directory.relative_to(workspace.path).as_posix(),
+        "version": version,
+        "files": len(files),
+        "bytes": sum(entry["bytes"] for entry in files),
+    }
+    return MaterializeResult(
+        metadata=common | describe(directory), data_version=DataVersion(version)
+    )
+
+
+def _remove_orphans(workspace: Workspace, stage: Stage) -> None:
+    """Delete outputs of partitions that no longer exist, as DVC would before a stage runs."""
+    if stage.partitioning is Partitioning.NONE:
+        return
+    parent = workspace.path / stage.folder.split(PARTITION)[0]
+    keys = workspace.partition_keys(stage.partitioning)
+    for folder in sorted(parent.glob("*")):
+        if folder.is_dir() and folder.name not in keys and not folder.name.startswith("."):
+            shutil.rmtree(folder)

@@ -1,0 +1,1 @@
+"""The command line: one entry, one module per group of commands."""

@@ -1,0 +1,127 @@
+"""Commands about cohorts: making a synthetic one, checking one before it goes in."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assets.workspace import Workspace
+from orchestration.cli.console import print_json, say, workspace_of
+from transforms.errors import InputError
+from transforms.processes import count_workers
+
+
+def make_cohort(workspace: Workspace) -> None:
+    """Write the synthetic cohort of `params.yaml` under `raw/` and its truth under `truth/`."""
+    from assets.progress import terminal_progress
+    from transforms.synth.cohort import write_cohort
+
+    settings = workspace.settings
+    say("▶ synthetic cohort")
+    with terminal_progress() as progress:
+        write_cohort(
+            settings.synth,
+            workspace.path / "raw",
+            workspace.path / "truth",
+            worker_count=count_workers(settings.runtime.worker_count),
+            progress=progress,
+        )
+
+
+def synth(
+    context: typer.Context,
+    silhouettes: Annotated[
+        Path | None,
+        typer.Option(
+            help="Skip the video: write a cohort of Scoliosis1K's shape straight as a dataset of "
+            "silhouettes into this new folder."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of --silhouettes.")] = 2026,
+) -> None:
+    """Make a synthetic cohort of walking videos, or of silhouettes.
+
+    The videos go to `raw/` as `synth` in `params.yaml` describes; masks, boxes and gait phase go
+    to `truth/` for scoring. The same seed gives the same cohort.
+    """
+    workspace = workspace_of(context)
+    if silhouettes is None:
+        make_cohort(workspace)
+        return
+    if silhouettes.exists():
+        raise InputError(
+            "the folder exists", where=silhouettes, fix="name a new folder or remove this one"
+        )
+    _make_silhouettes(workspace, silhouettes, seed)
+
+
+def _make_silhouettes(workspace: Workspace, output: Path, seed: int) -> None:
+    import tempfile
+
+    from assets.progress import terminal_progress
+    from transforms.files import publish_directory
+    from transforms.manifest import write_manifest
+    from transforms.shards.writer import write_shards
+    from transforms.synth.silhouettes import SCOLIOSIS1K_SHAPE, write_silhouette_batch
+
+    settings = workspace.settings
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory(dir=output.parent, prefix=".tmp-") as scratch,
+        publish_directory(output) as staging,
+        terminal_progress() as progress,
+    ):
+        batch = Path(scratch)
+        write_silhouette_batch(
+            SCOLIOSIS1K_SHAPE,
+            seed,
+            batch,
+            worker_count=count_workers(settings.runtime.worker_count),
+            progress=progress,
+        )
+        facts = write_shards(
+            [batch / "intake"], [batch / "extraction"], settings.shards, staging, progress=progress
+        )
+        write_manifest(staging, kind="silhouette_shards", facts=facts)
+
+
+def intake(
+    context: typer.Context,
+    batch: Annotated[Path, typer.Argument(help="A batch folder, for example raw/batch_001.")],
+    json: Annotated[bool, typer.Option("--json", help="Print every problem as JSON.")] = False,
+) -> None:
+    """Check a batch without taking it in: every problem of every table and video at once.
+
+    Ends with exit code 3 if anything was refused.
+    """
+    from assets.progress import terminal_progress
+    from transforms.intake.batch import check_batch
+
+    settings = workspace_of(context).settings
+    with terminal_progress() as progress:
+        result = check_batch(
+            batch,
+            settings.intake,
+            worker_count=count_workers(settings.runtime.worker_count),
+            progress=progress,
+        )
+    rejected = result.recordings.filter(result.recordings["verdict"] == "rejected")
+    if json:
+        print_json(
+            {
+                "problems": result.problems.to_dicts(),
+                "recordings": result.recordings.to_dicts(),
+            }
+        )
+    else:
+        for row in result.problems.iter_rows(named=True):
+            place = ":".join(str(row[key]) for key in ("file", "row", "column") if row[key])
+            value = f", found {row['value']!r}" if row["value"] is not None else ""
+            typer.echo(f"{place}: {row['message']}, expected {row['expected']}{value}")
+        accepted = result.recordings.height - rejected.height
+        typer.echo(
+            f"{accepted} of {result.recordings.height} recordings accepted, "
+            f"{result.problems.height} problem(s)"
+        )
+    if rejected.height:
+        raise typer.Exit(InputError.exit_code)

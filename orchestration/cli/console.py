@@ -1,0 +1,34 @@
+"""What every command shares: the chosen workspace, output for people or for scripts."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from assets.workspace import Workspace
+
+
+@dataclass
+class Context:
+    """The options given before the command."""
+
+    workspace: Path = Path()
+    is_debug: bool = False
+
+
+def workspace_of(context: typer.Context) -> Workspace:
+    """Return the workspace the user chose."""
+    chosen: Context = context.obj
+    return Workspace(root=str(chosen.workspace))
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on standard output, for scripts."""
+    typer.echo(json.dumps(value, indent=2, sort_keys=True, default=str))
+
+
+def say(line: str) -> None:
+    """Tell a person something on standard error, so that standard output stays machine-readable."""
+    typer.echo(line, err=True)

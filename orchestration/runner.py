@@ -1,0 +1,158 @@
+"""Runs stages from the command line through Dagster, skipping what is fresh."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dagster import AssetSelection, DagsterInstance, materialize
+from dagster._core.errors import DagsterAssetCheckFailedError
+
+from assets.catalogue import ASSETS, SOURCE_SPECS, STAGES
+from assets.checks import ALL_CHECKS
+from assets.dvc_lock import pin_outputs
+from assets.materialise import FORCE_TAG
+from assets.partitions import Partitioning
+from assets.progress import LAUNCHED_BY_CLI, LAUNCHED_BY_TAG
+from assets.stage import Stage, is_fresh, label
+from assets.workspace import Workspace
+from orchestration.instance import is_checked, mark_checked, open_instance
+from orchestration.partition_keys import register_partitions
+from transforms.errors import GaitworksError, SettingsError
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one partition of one stage."""
+
+    stage: str
+    partition: str | None
+    is_built: bool
+    seconds: float
+    version: str
+
+
+def select_stages(names: Sequence[str]) -> list[Stage]:
+    """Return the named stages in the order of the lineage; none named means all.
+
+    Raises:
+        SettingsError: a name is not a stage.
+    """
+    known = {stage.name: stage for stage in STAGES}
+    for name in names:
+        if name not in known:
+            raise SettingsError("no such stage", expected=", ".join(known), found=name)
+    return [stage for stage in STAGES if not names or stage.name in names]
+
+
+def partitions_to_run(
+    workspace: Workspace, stage: Stage, partition: str | None
+) -> list[str | None]:
+    """Return the partitions of a stage that a request means.
+
+    Raises:
+        SettingsError: the stage has no such partition, or none at all exists.
+    """
+    if stage.partitioning is Partitioning.NONE:
+        return [None]
+    keys = workspace.partition_keys(stage.partitioning)
+    if partition is not None and partition not in keys:
+        raise SettingsError(
+            f"{stage.name} has no such partition",
+            expected=", ".join(keys) or "(none exist)",
+            found=partition,
+        )
+    if not keys:
+        raise SettingsError(
+            f"nothing to run for {stage.name}",
+            where=workspace.path / "raw",
+            expected="at least one folder with participants.csv, recordings.csv and videos/",
+            fix="put your cohort there, or make a synthetic one with `gaitworks synth`",
+        )
+    return [partition] if partition else list(keys)
+
+
+def run_stages(
+    workspace: Workspace,
+    stages: Sequence[Stage],
+    *,
+    partition: str | None = None,
+    force: bool = False,
+    report: Report,
+) -> list[Outcome]:
+    """Bring stages up to date, in order; what is fresh and checked is left alone.
+
+    Raises:
+        GaitworksError: a stage or one of its blocking checks failed; later stages did not run.
+    """
+    outcomes: list[Outcome] = []
+    instance: DagsterInstance | None = None
+    try:
+        for stage in stages:
+            for key in partitions_to_run(workspace, stage, partition):
+                began = time.monotonic()
+                is_current = is_fresh(workspace, stage, key) and is_checked(workspace, stage, key)
+                if is_current and not force:
+                    report(f"✓ {label(stage, key)}: up to date")
+                else:
+                    if instance is None:
+                        instance = open_instance(workspace)
+                        register_partitions(instance, workspace)
+                    report(f"▶ {label(stage, key)}")
+                    _run_one(workspace, instance, stage, key, force=force)
+                    mark_checked(workspace, stage, key)
+                    report(f"✓ {label(stage, key)}: {time.monotonic() - began:.1f} s")
+                outcomes.append(
+                    Outcome(
+                        stage=stage.name,
+                        partition=key,
+                        is_built=not is_current or force,
+                        seconds=round(time.monotonic() - began, 3),
+                        version=stage.version(workspace, key),
+                    )
+                )
+    finally:
+        if instance is not None:
+            instance.dispose()
+    pin_outputs(workspace, stages)
+    return outcomes
+
+
+def _run_one(
+    workspace: Workspace,
+    instance: DagsterInstance,
+    stage: Stage,
+    partition: str | None,
+    *,
+    force: bool,
+) -> None:
+    try:
+        materialize(
+            [*SOURCE_SPECS, *ASSETS, *ALL_CHECKS],
+            selection=AssetSelection.assets(stage.name),
+            instance=instance,
+            resources={"workspace": workspace},
+            partition_key=partition,
+            tags={LAUNCHED_BY_TAG: LAUNCHED_BY_CLI, FORCE_TAG: str(force).lower()},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+    except DagsterAssetCheckFailedError as error:
+        raise GaitworksError(
+            "a check that guards everything after it failed",
+            where=label(stage, partition),
+            found="; ".join(_failed_checks(instance, stage)),
+            fix="`gaitworks ui` shows the whole list under the asset's checks",
+        ) from error
+
+
+def _failed_checks(instance: DagsterInstance, stage: Stage) -> list[str]:
+    keys = [key for check in ALL_CHECKS for key in check.check_keys]
+    ours = [key for key in keys if key.asset_key.to_user_string() == stage.name]
+    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(ours)
+    evaluations = [record.evaluation for record in latest.values()]
+    return [
+        f"{evaluation.check_name}: {evaluation.description or 'failed'}"
+        for evaluation in evaluations
+        if evaluation is not None and evaluation.blocking and not evaluation.passed
+    ]

@@ -1,0 +1,59 @@
+from pathlib import Path
+
+import pytest
+
+from transforms.errors import SettingsError
+from transforms.settings import parse_settings, read_settings
+
+
+def test_all_mistakes_are_named_at_once_with_their_path() -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(
+            {
+                "splits": {"test_fracton": 0.2, "test_fraction": 2},
+                "extraction": {"quality": {"nonsense": 1}},
+                "nope": {},
+            }
+        )
+    text = str(caught.value)
+    assert "splits.test_fracton: unknown key; allowed here: protocol, ratios" in text
+    assert "splits.test_fraction: Input should be less than 1, found 2" in text
+    assert "extraction.quality.nonsense: unknown key" in text
+    assert "nope: unknown key; allowed here: evaluation" in text
+
+
+def test_settings_cannot_be_changed() -> None:
+    settings = parse_settings({})
+    with pytest.raises(ValueError, match="frozen"):
+        settings.splits.seed = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"training": {"steps": 10, "milestones": [10]}},
+        {"training": {"steps": 10, "milestones": [5, 3]}},
+        {"splits": {"ratios": ["ratio_1_1_2", "ratio_1_1_2"]}},
+        {"splits": {"ratios": []}},
+        {"splits": {"test_fraction": 0.8, "selection_fraction": 0.2}},
+        {"release": {"version": "1.2"}},
+        {"release": {"version": "2026.13.0"}},
+        {"synth": {"participants": {"healthy": 3}}},
+    ],
+)
+def test_impossible_values_are_refused(values: dict[str, object]) -> None:
+    with pytest.raises(SettingsError):
+        parse_settings(values)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "just text"])
+def test_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(SettingsError, match=r"params\.yaml"):
+        read_settings(path)
+
+
+def test_missing_file_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--workspace"):
+        read_settings(tmp_path / "params.yaml")
