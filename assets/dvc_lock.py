@@ -3,6 +3,7 @@
 Never runs a stage: `dvc repro` calls the assets, the assets never call it.
 """
 
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -89,6 +90,8 @@ def _open_repo(root: Path) -> "Repo":
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
+    # DVC tells of each lock it writes on standard output, which belongs to our caller.
+    logging.getLogger("dvc").setLevel(logging.WARNING)
     try:
         return Repo(str(root))
     except DvcException as error:

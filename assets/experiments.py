@@ -16,7 +16,6 @@ from assets.stage import Stage, stage_asset
 from assets.training_process import run_job
 from assets.workspace import Workspace
 from transforms.files import canonical_json, sha256_bytes, write_bytes_atomic
-from transforms.processes import count_workers
 from transforms.progress import Progress
 
 TRAINED_MODEL: Final = Stage(
@@ -101,7 +100,7 @@ def _job_arguments(workspace: Workspace, key: str, output: Path) -> dict[str, An
         "output": output,
         "scratch": workspace.scratch / "training",
         "device": workspace.settings.runtime.device,
-        "threads": count_workers(workspace.settings.runtime.worker_count),
+        "threads": workspace.settings.training.cpu_threads,
     }
 
 

@@ -38,9 +38,9 @@ RECORDINGS: Final = _schema(
     ("video_sha256", _TEXT, True),
     ("video_bytes", pa.int64(), True),
     ("codec", _TEXT, True),
-    ("width_px", pa.int32(), True),
+    ("width_px", pa.int32(), True),  # as displayed: after the rotation
     ("height_px", pa.int32(), True),
-    ("rotation_degrees", pa.int32(), True),
+    ("rotation_degrees", pa.int32(), True),  # anticlockwise turn of the stored frames: 0, 90, ...
     ("fps", pa.float64(), True),
     ("frame_count", pa.int32(), True),
     ("duration_s", pa.float64(), True),
@@ -58,6 +58,7 @@ PROBLEMS: Final = _schema(
     ("expected", _TEXT, False),
     ("code", _TEXT, False),
     ("message", _TEXT, False),
+    ("severity", _TEXT, False),  # error | warning (nothing is refused because of it)
 )
 
 # One row per recording that went into extraction.
@@ -143,6 +144,16 @@ SEQUENCE_INDEX: Final = pa.schema(
         pa.field("shard", _TEXT, nullable=False),
         pa.field("row", pa.int32(), nullable=False),
     ]
+)
+
+# One row per recording that did not become a sequence of the dataset.
+REJECTS: Final = _schema(
+    ("recording_id", _TEXT, False),
+    ("participant_id", _TEXT, False),
+    ("batch_id", _TEXT, False),
+    ("stage", _TEXT, False),  # intake | extraction | assembly
+    ("reason_code", _TEXT, False),
+    ("reason", _TEXT, False),
 )
 
 # One row per variant and sequence of the dataset.

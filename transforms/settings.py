@@ -38,11 +38,11 @@ class SynthSettings(Section):
     batches: Positive = 2
     second_session_fraction: Probability = 0.25
     bystander_fraction: Probability = 0.35
-    frame_height_px: Annotated[int, Field(ge=120, le=2160)] = 360
-    frame_width_px: Annotated[int, Field(ge=160, le=3840)] = 640
+    frame_height_px: Annotated[int, Field(ge=120, le=2160, multiple_of=2)] = 360
+    frame_width_px: Annotated[int, Field(ge=160, le=3840, multiple_of=2)] = 640
     fps: Annotated[int, Field(ge=5, le=120)] = 25
     duration_s: Annotated[float, Field(gt=0.5, le=120)] = 4.0
-    views: tuple[Literal["front", "side"], ...] = ("side",)
+    views: Annotated[tuple[Literal["front", "side"], ...], Field(min_length=1)] = ("side",)
 
 
 class IntakeSettings(Section):
@@ -110,8 +110,9 @@ class SplitSettings(Section):
     protocol: Literal["fixed_test_nested"] = "fixed_test_nested"
     seed: Seed = 2026
     test_fraction: Fraction = 0.3
-    selection_fraction: Fraction = 0.1
+    selection_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     ratios: Annotated[tuple[Ratio, ...], Field(min_length=1)] = ("ratio_1_1_2", "ratio_1_1_4")
+    training_size: Positive | None = None  # sequences; null: the largest that all ratios allow
 
     @model_validator(mode="after")
     def _leave_something_to_train_on(self) -> Self:
@@ -147,6 +148,8 @@ class TrainingSettings(Section):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     logit_scale: Annotated[float, Field(gt=0)] = 16.0
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    # On a CPU another number of threads sums weight gradients in another order: other weights.
+    cpu_threads: Annotated[int, Field(ge=1, le=256)] = 2
     checkpoint_every_steps: Positive = 1_000
     evaluation_frame_cap: Positive = 720
 
@@ -180,7 +183,7 @@ class ReleaseSettings(Section):
     version: Annotated[str, Field(pattern=r"^20\d\d\.(1[0-2]|[1-9])\.\d+$")] = "2026.11.0"
     title: Annotated[str, Field(min_length=3)] = "Synthetic gait silhouettes"
     description: str = "Silhouettes of synthetic walkers, made by the Gaitworks demo."
-    licence: str = "CC-BY-4.0"
+    licence: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")] = "CC-BY-4.0"  # SPDX
     creators: Annotated[tuple[str, ...], Field(min_length=1)] = ("The Gaitworks authors",)
 
 

@@ -92,6 +92,3 @@ def _show(error: GaitworksError) -> None:
     for name, value in error.details().items():
         say(f"  {name + ':':10}{value}")
 
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,90 @@
+"""The report: one self-contained HTML page, and its headline figures as `summary.json`.
+
+The page asks for nothing from anywhere, holds no raw frame and no clock, and is the same bytes for
+the same inputs. What it says is in the section modules, how it looks in `templates/`.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+from transforms.describe.closing_sections import lineage_section, reading_section
+from transforms.describe.data_sections import cohort_section, extraction_section, intake_section
+from transforms.describe.experiment_section import experiment_section
+from transforms.describe.gather import Material, ReportInputs, gather
+from transforms.describe.headline_section import headline_section
+from transforms.describe.page import Section
+from transforms.describe.split_section import split_section
+from transforms.files import canonical_json
+
+__all__ = ["ReportInputs", "write_report"]
+
+REPORT_NAME: Final = "report.html"
+SUMMARY_NAME: Final = "summary.json"
+_TEMPLATES: Final = Path(__file__).parent / "templates"
+_SECTIONS: Final = (
+    headline_section,
+    cohort_section,
+    intake_section,
+    extraction_section,
+    split_section,
+    experiment_section,
+    reading_section,
+    lineage_section,
+)
+
+
+def write_report(inputs: ReportInputs, output: Path) -> None:
+    """Write `report.html` and `summary.json` into an existing directory.
+
+    A part that has not been made yet gives a section that says which command makes it.
+
+    Args:
+        inputs: where the parts lie.
+        output: an existing directory.
+
+    Raises:
+        IntegrityError: a published part lacks a file of its contract.
+    """
+    material = gather(inputs)
+    sections = tuple(describe(material) for describe in _SECTIONS)
+    (output / REPORT_NAME).write_text(_render(inputs.title, sections), encoding="utf-8")
+    (output / SUMMARY_NAME).write_bytes(canonical_json(summarise(material)))
+
+
+def summarise(material: Material) -> dict[str, Any]:
+    """Return the headline figures by name, flat, for `dvc metrics show`; none is undefined."""
+    figures: dict[str, Any] = {}  # `Any`: whole and real numbers
+    if material.dataset is not None:
+        index = material.dataset.index
+        figures["dataset/participants"] = index["participant_id"].n_unique()
+        figures["dataset/sequences"] = index.height
+        figures["dataset/silhouettes"] = int(index["frame_count"].sum())
+    if material.extraction is not None:
+        frames = material.extraction.frames
+        kept = int((frames["status"] == "kept").sum())
+        figures["extraction/frames_kept"] = kept
+        figures["extraction/frames_dropped"] = frames.height - kept
+        for verdict, count in material.extraction.recordings.group_by("verdict").len().iter_rows():
+            figures[f"extraction/recordings_{verdict}"] = count
+    if material.score is not None:
+        for name in ("mean_iou", "right", "wrong", "quarantined"):
+            figures[f"extraction/score_{name}"] = material.score[name]
+    for metrics in material.judged:
+        for name, found in metrics["units"]["participant"]["metrics"].items():
+            if found["value"] is not None:
+                figures[f"{metrics['experiment']}/participant/{name}"] = found["value"]
+    return figures
+
+
+def _render(title: str, sections: tuple[Section, ...]) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.get_template("report.html.jinja").render(title=title, sections=sections)
