@@ -100,7 +100,6 @@ def _job_arguments(workspace: Workspace, key: str, output: Path) -> dict[str, An
         "output": output,
         "scratch": workspace.scratch / "training",
         "device": workspace.settings.runtime.device,
-        "threads": workspace.settings.training.cpu_threads,
     }
 
 

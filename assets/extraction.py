@@ -95,11 +95,11 @@ def extraction_score(
     """
 
     def build(output: Path, progress: Progress) -> Mapping[str, Any]:
-        from transforms.synth.score import score_extraction
+        from transforms.synth.score import score_extraction, score_to_json
 
         batches = input_directories(workspace, SILHOUETTE_SEQUENCES, EXTRACTION_SCORE, None)
         score = score_extraction(batches, SYNTHETIC_TRUTH.directory(workspace, None))
-        (output / "score.json").write_bytes(canonical_json(score.to_json()))
+        (output / "score.json").write_bytes(canonical_json(score_to_json(score)))
         return {}
 
     return materialise(context, workspace, EXTRACTION_SCORE, build, _describe_score)

@@ -38,8 +38,9 @@ def dataset_release(
 ) -> MaterializeResult[None]:
     """The release candidate: shards, splits, results, schema, data card, licence, checksums.
 
-    Refused when a check that guards a release fails. `gaitworks release build` copies it to
-    `releases/<version>`, which is never overwritten.
+    Refused when a check that guards a release fails; one of them, on the report before it, compares
+    everything with `dvc.lock`. `gaitworks release build` copies it to `releases/<version>`, which
+    is never overwritten.
     """
 
     def build(output: Path, progress: Progress) -> Mapping[str, Any]:
@@ -49,7 +50,6 @@ def dataset_release(
             dataset_dir=SILHOUETTE_SHARDS.directory(workspace, None),
             splits_dir=PARTICIPANT_SPLITS.directory(workspace, None),
             evaluation_dirs=input_directories(workspace, MODEL_EVALUATION, DATASET_RELEASE, None),
-            report_path=RESULTS_REPORT.directory(workspace, None) / "report.html",
             release=workspace.settings.release,
             settings={name: workspace.settings.section(name) for name in SNAPSHOT_SECTIONS},
         )

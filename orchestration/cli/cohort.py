@@ -105,7 +105,7 @@ def intake(
             worker_count=count_workers(settings.runtime.worker_count),
             progress=progress,
         )
-    rejected = result.recordings.filter(result.recordings["verdict"] == "rejected")
+    accepted = result.recordings.filter(result.recordings["verdict"] == "accepted").height
     if json:
         print_json(
             {
@@ -117,11 +117,12 @@ def intake(
         for row in result.problems.iter_rows(named=True):
             place = ":".join(str(row[key]) for key in ("file", "row", "column") if row[key])
             value = f", found {row['value']!r}" if row["value"] is not None else ""
-            typer.echo(f"{place}: {row['message']}, expected {row['expected']}{value}")
-        accepted = result.recordings.height - rejected.height
+            typer.echo(
+                f"{row['severity']}: {place}: {row['message']}, expected {row['expected']}{value}"
+            )
         typer.echo(
             f"{accepted} of {result.recordings.height} recordings accepted, "
             f"{result.problems.height} problem(s)"
         )
-    if rejected.height:
+    if (result.problems["severity"] == "error").any():
         raise typer.Exit(InputError.exit_code)
