@@ -11,7 +11,7 @@ from assets.experiments import MODEL_EVALUATION, TRAINED_MODEL
 from assets.materialise import Metadata, materialise
 from assets.report import RESULTS_REPORT, SNAPSHOT_SECTIONS
 from assets.splits import PARTICIPANT_SPLITS
-from assets.stage import Stage, input_directories, stage_asset
+from assets.stage import Stage, input_directories, lineage_of, stage_asset
 from assets.workspace import Workspace
 from transforms.progress import Progress
 
@@ -52,6 +52,7 @@ def dataset_release(
             evaluation_dirs=input_directories(workspace, MODEL_EVALUATION, DATASET_RELEASE, None),
             release=workspace.settings.release,
             settings={name: workspace.settings.section(name) for name in SNAPSHOT_SECTIONS},
+            lineage=lineage_of(workspace, DATASET_RELEASE, None),
         )
         facts: dict[str, Any] = build_release(inputs, output)
         return facts

@@ -91,4 +91,3 @@ def _show(error: GaitworksError) -> None:
     say(f"error: {error.what}")
     for name, value in error.details().items():
         say(f"  {name + ':':10}{value}")
-

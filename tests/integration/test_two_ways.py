@@ -25,9 +25,7 @@ def versions(workspace: Path) -> dict[str, str]:
 def pinned(workspace: Path) -> dict[str, str]:
     """Return the hash dvc.lock holds for every output."""
     lock = yaml.safe_load((workspace / "dvc.lock").read_text())
-    return {
-        out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]
-    }
+    return {out["path"]: out["md5"] for stage in lock["stages"].values() for out in stage["outs"]}
 
 
 def is_clean(workspace: Path) -> bool:
@@ -91,7 +89,9 @@ def test_every_stage_recorded_its_version_in_dagster(reference: Path) -> None:
             assert event is not None, stage.name
             assert event.asset_materialization is not None
             tags = event.asset_materialization.tags or {}
-            folder = stage.folder.replace("{partition}", event.asset_materialization.partition or "")
+            folder = stage.folder.replace(
+                "{partition}", event.asset_materialization.partition or ""
+            )
             assert tags["dagster/data_version"] == directory_version(reference / folder)
 
 

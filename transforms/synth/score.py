@@ -67,10 +67,10 @@ def score_extraction(extraction_dirs: Sequence[Path], truth_root: Path) -> Score
 
     Args:
         extraction_dirs: one directory per batch, named by the batch.
-        truth_root: holds `<batch>/<recording_id>.npz`.
+        truth_root: holds `<batch>/<recording_id>.npz`; batches it does not know are left out.
 
     Raises:
-        InputError: the truth of a recording is missing or does not fit its frames.
+        InputError: the truth of a recording of a known batch is missing or does not fit its frames.
     """
     scores = [
         score

@@ -1,0 +1,71 @@
+"""The sequences of one side of a split, as numbers that models and samplers take."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from training.frame_store import FrameStore, Positions, find_positions
+from transforms.errors import InputError
+from transforms.labels import label_index
+
+SPLIT_NAME = "split.parquet"
+
+
+@dataclass(frozen=True)
+class SequenceSet:
+    """Some sequences of a dataset, sorted by their ids; all arrays run along them.
+
+    Attributes:
+        table: the columns sequence_id, participant_id and label.
+        positions: where the frame store holds each sequence.
+        labels: class index, see `transforms.labels`.
+        lengths: number of frames.
+        participants: a number per participant, counted in the order of their ids.
+    """
+
+    table: pl.DataFrame
+    positions: Positions
+    labels: Positions
+    lengths: Positions
+    participants: Positions
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def participant_count(self) -> int:
+        """How many participants the sequences belong to."""
+        return self.table["participant_id"].n_unique()
+
+
+def select_side(split: pl.DataFrame, variant: str, side: str, store: FrameStore) -> SequenceSet:
+    """Return the sequences of one side of one variant.
+
+    Raises:
+        InputError: the split has no such variant.
+        IntegrityError: a sequence of the split is not in the store.
+    """
+    variants = sorted(split["variant"].unique().to_list())
+    if variant not in variants:
+        raise InputError(
+            "the split has no such variant",
+            where=SPLIT_NAME,
+            expected=", ".join(variants),
+            found=variant,
+            fix="add it to splits.ratios and build participant_splits again",
+        )
+    table = (
+        split.filter((pl.col("variant") == variant) & (pl.col("side") == side))
+        .select("sequence_id", "participant_id", "label")
+        .sort("sequence_id")
+    )
+    positions = find_positions(store, table["sequence_id"].to_list())
+    ranks = table["participant_id"].rank("dense").cast(pl.Int64).to_numpy()
+    return SequenceSet(
+        table=table,
+        positions=positions,
+        labels=np.array([label_index(label) for label in table["label"]], dtype=np.int64),
+        lengths=store.lengths[positions],
+        participants=ranks.astype(np.int64) - 1,
+    )

@@ -1,0 +1,83 @@
+"""What one training or one evaluation process is asked to do; no torch in here.
+
+A job is written as JSON by whoever wants the work done and read by `training.run`.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from transforms.errors import SettingsError
+from transforms.settings import (
+    EvaluationSettings,
+    Name,
+    Ratio,
+    Section,
+    Seed,
+    TrainingSettings,
+)
+
+
+class _ExperimentJob(Section):
+    """What training and evaluation of one experiment share.
+
+    Attributes:
+        experiment: the experiment's name, repeated in its results.
+        model: a name of `training.models.registry`.
+        dataset: the published shards.
+        splits: the directory that holds `split.parquet`.
+        output: an existing empty directory for the results.
+        scratch: where caches, locks and checkpoints may stay between runs.
+    """
+
+    experiment: Annotated[str, Field(min_length=1)]
+    model: Name
+    variant: Ratio
+    seed: Seed
+    dataset: Path
+    splits: Path
+    output: Path
+    scratch: Path
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    training: TrainingSettings
+
+
+class TrainingJob(_ExperimentJob):
+    """Train one model; writes model.safetensors, model.json and history.csv."""
+
+    kind: Literal["training"] = "training"
+
+
+class EvaluationJob(_ExperimentJob):
+    """Judge one trained model on the test side; writes predictions.parquet and metrics.json.
+
+    Attributes:
+        model_directory: what a `TrainingJob` of the same experiment wrote.
+    """
+
+    kind: Literal["evaluation"] = "evaluation"
+    model_directory: Path
+    evaluation: EvaluationSettings
+
+
+Job = TrainingJob | EvaluationJob
+_JOB: TypeAdapter[Job] = TypeAdapter(Annotated[Job, Field(discriminator="kind")])
+
+
+def read_job(path: Path) -> Job:
+    """Read a job file.
+
+    Raises:
+        SettingsError: the file is missing or is not a job.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SettingsError("the job file cannot be read", where=path, found=error) from error
+    try:
+        return _JOB.validate_json(data)
+    except ValidationError as error:
+        problems: list[Any] = list(error.errors())  # `Any`: pydantic's error details are free-form
+        lines = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in problems]
+        raise SettingsError("not a job: " + "; ".join(lines), where=path) from error

@@ -1,0 +1,282 @@
+"""The training loop: plain steps on Lightning Fabric, from the newest checkpoint to the last step.
+
+What a step sees is a function of the seed and its number, so a run that was stopped at any moment
+and started again ends, on the same CPU, with the same bytes as one that was not.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from training.checkpoint import (
+    Best,
+    Checkpoint,
+    Tensors,
+    list_checkpoints,
+    load_newest_checkpoint,
+    save_checkpoint,
+)
+from training.data import SequenceSet
+from training.frame_store import FrameStore
+from training.history import HistoryRow
+from training.losses import cross_entropy_loss, triplet_loss
+from training.models.registry import Loss, build_model, find_model
+from training.models.sconet import ModelOutput
+from training.predict import predict_probabilities, sequence_accuracy
+from training.samplers import BatchPlan, build_sampler
+from transforms.errors import GaitworksError, SettingsError
+from transforms.progress import NoProgress, Progress
+from transforms.settings import TrainingSettings
+
+# Losses stay on the device for this many steps: reading one each step would make it wait.
+_REPORT_EVERY_STEPS: Final = 10
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """What is trained on what; equal values give equal results."""
+
+    model: str
+    settings: TrainingSettings
+    seed: int
+    store: FrameStore
+    train: SequenceSet
+    selection: SequenceSet
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """The weights that were chosen, and how training went.
+
+    Attributes:
+        weights: the module's state, on the CPU.
+        step: updates that made them.
+        selection_accuracy: what they were chosen by; None where the selection side is empty.
+        history: one row per step.
+    """
+
+    weights: Tensors
+    step: int
+    selection_accuracy: float | None
+    history: list[HistoryRow]
+
+
+def train_model(
+    run: TrainingRun, checkpoints: Path, *, device: str, label: str, progress: Progress
+) -> TrainedModel:
+    """Train to the last step, going on from the newest whole checkpoint below `checkpoints`.
+
+    Every `checkpoint_every_steps` and at the end the selection side judges the model and a
+    checkpoint is published. The most accurate one is returned, the later of equals; with an empty
+    selection side the last one.
+
+    Args:
+        run: what to train.
+        checkpoints: the directory of this run's checkpoints; the caller is its only user.
+        device: `cpu` or `cuda`.
+        label: how the run is called in progress and errors.
+        progress: told about steps.
+
+    Raises:
+        SettingsError: the batch does not fit the training side, or the precision not the device.
+        GaitworksError: the loss or the weights stopped being finite numbers; the last good
+            checkpoint is kept.
+    """
+    settings, losses = run.settings, find_model(run.model).losses
+    _require_precision(settings, device)
+    sampler = build_sampler(run.train, settings, run.seed)
+    fabric = Fabric(accelerator=device, devices=1, precision=settings.precision)
+    module = build_model(run.model, settings, run.seed)
+    optimiser = torch.optim.SGD(
+        module.parameters(),
+        lr=settings.learning_rate,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+    )
+    model, wrapped_optimiser = fabric.setup(module, optimiser)
+    checkpoint = load_newest_checkpoint(checkpoints) or Checkpoint(0, {}, {}, None, [])
+    if checkpoint.step:
+        _restore(checkpoint, module, optimiser, fabric)
+    history, best, pending = list(checkpoint.history), checkpoint.best, list[Tensor]()
+
+    progress.start(label, settings.steps)
+    progress.advance(checkpoint.step, f"from step {checkpoint.step}" if checkpoint.step else "")
+    model.train()
+    for step in range(checkpoint.step, settings.steps):
+        learning_rate = learning_rate_at(step, settings)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate
+        plan = sampler.plan(step)
+        silhouettes, labels, identities = _fetch(run, plan, fabric.device)
+        values = compute_losses(model(silhouettes), labels, identities, losses, settings)
+        wrapped_optimiser.zero_grad()
+        fabric.backward(values.sum())
+        wrapped_optimiser.step()
+        pending.append(values.detach())
+
+        done = step + 1
+        is_checkpoint = done % settings.checkpoint_every_steps == 0 or done == settings.steps
+        if is_checkpoint or done % _REPORT_EVERY_STEPS == 0:
+            rows = _describe_steps(pending, done, losses, settings)
+            _require_finite(rows, label, checkpoints)
+            history += rows
+            progress.advance(len(pending), f"loss {rows[-1].loss:.3f}")
+            pending.clear()
+        if is_checkpoint:
+            _require_finite_weights(module, done, label, checkpoints)
+            accuracy = _judge(run, module, fabric.device)
+            history[-1] = replace(history[-1], selection_accuracy=accuracy)
+            if accuracy is not None and (best is None or accuracy >= best.accuracy):
+                best = Best(done, accuracy, _copy_state(module))
+            save_checkpoint(checkpoints, _capture(done, module, optimiser, best, history, fabric))
+    if best is not None:
+        return TrainedModel(best.weights, best.step, best.accuracy, history)
+    return TrainedModel(_copy_state(module), settings.steps, None, history)
+
+
+def learning_rate_at(step: int, settings: TrainingSettings) -> float:
+    """Return the learning rate of a step counted from 0: lower by the factor at each milestone."""
+    passed = sum(step >= milestone for milestone in settings.milestones)
+    return settings.learning_rate * math.pow(settings.learning_rate_factor, passed)
+
+
+def compute_losses(
+    output: ModelOutput,
+    labels: Tensor,
+    identities: Tensor,
+    losses: Sequence[Loss],
+    settings: TrainingSettings,
+) -> Tensor:
+    """Return one value per name in `losses`, in that order; their sum is what training lowers."""
+    values = []
+    for name in losses:
+        if name == "cross_entropy":
+            values.append(
+                cross_entropy_loss(
+                    output.logits,
+                    labels,
+                    scale=settings.logit_scale,
+                    label_smoothing=settings.label_smoothing,
+                )
+            )
+        else:
+            values.append(triplet_loss(output.embeddings, identities, settings.triplet_margin).loss)
+    return torch.stack(values)
+
+
+def _require_precision(settings: TrainingSettings, device: str) -> None:
+    # Fabric would warn and train in bf16 instead.
+    if settings.precision == "16-mixed" and device != "cuda":
+        raise SettingsError(
+            "fp16 needs a CUDA device",
+            where="training.precision",
+            expected="32-true or bf16-mixed",
+            found=settings.precision,
+        )
+
+
+def _fetch(
+    run: TrainingRun, plan: BatchPlan, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor]:
+    silhouettes = run.store.gather(run.train.positions[plan.members], plan.frames)
+    arrays = (silhouettes, run.train.labels[plan.members], plan.identities)
+    first, second, third = (torch.from_numpy(array).to(device) for array in arrays)
+    return first, second, third
+
+
+def _describe_steps(
+    pending: Sequence[Tensor], done: int, losses: Sequence[Loss], settings: TrainingSettings
+) -> list[HistoryRow]:
+    """Turn the losses of the last steps into rows; the one place that waits for the device."""
+    rows = []
+    for offset, values in enumerate(torch.stack(list(pending)).double().cpu().tolist()):
+        step = done - len(pending) + offset
+        named = dict(zip(losses, values, strict=True))
+        rows.append(
+            HistoryRow(
+                step=step + 1,
+                loss=sum(values),
+                cross_entropy=named.get("cross_entropy"),
+                triplet=named.get("triplet"),
+                learning_rate=learning_rate_at(step, settings),
+            )
+        )
+    return rows
+
+
+def _require_finite(rows: Sequence[HistoryRow], label: str, checkpoints: Path) -> None:
+    for row in rows:
+        if not math.isfinite(row.loss):
+            raise _diverged(
+                "the loss is not a finite number", row.step, row.loss, label, checkpoints
+            )
+
+
+def _require_finite_weights(module: nn.Module, step: int, label: str, checkpoints: Path) -> None:
+    for name, tensor in module.state_dict().items():
+        if not torch.isfinite(tensor).all():
+            raise _diverged("the weights are not finite numbers", step, name, label, checkpoints)
+
+
+def _diverged(what: str, step: int, found: object, label: str, checkpoints: Path) -> GaitworksError:
+    kept = list_checkpoints(checkpoints)
+    return GaitworksError(
+        what,
+        where=f"{label}, step {step}",
+        found=found,
+        fix="lower training.learning_rate or use 32-true precision; "
+        + (f"the last good checkpoint is {kept[0]}" if kept else "no checkpoint was due yet"),
+    )
+
+
+def _judge(run: TrainingRun, module: nn.Module, device: torch.device) -> float | None:
+    if not len(run.selection):
+        return None
+    probabilities = predict_probabilities(
+        module, run.store, run.selection, run.settings, device, NoProgress()
+    )
+    return sequence_accuracy(probabilities, run.selection)
+
+
+def _copy_state(module: nn.Module) -> Tensors:
+    return {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}
+
+
+def _capture(
+    step: int,
+    module: nn.Module,
+    optimiser: torch.optim.SGD,
+    best: Best | None,
+    history: list[HistoryRow],
+    fabric: Fabric,
+) -> Checkpoint:
+    momentum = {
+        name: optimiser.state[parameter]["momentum_buffer"]
+        for name, parameter in module.named_parameters()
+        if optimiser.state[parameter].get("momentum_buffer") is not None
+    }
+    return Checkpoint(
+        step, _copy_state(module), momentum, best, history, _precision_of(fabric).state_dict()
+    )
+
+
+def _restore(
+    checkpoint: Checkpoint, module: nn.Module, optimiser: torch.optim.SGD, fabric: Fabric
+) -> None:
+    module.load_state_dict(checkpoint.model)
+    for name, parameter in module.named_parameters():
+        if name in checkpoint.momentum:
+            buffer = checkpoint.momentum[name].to(parameter.device)
+            optimiser.state[parameter]["momentum_buffer"] = buffer
+    _precision_of(fabric).load_state_dict(dict(checkpoint.scaler))
+
+
+def _precision_of(fabric: Fabric) -> Any:
+    # `Any`: Fabric has no public name for its precision plugin, which holds fp16's loss scaler.
+    return fabric.strategy.precision

@@ -1,0 +1,129 @@
+"""From a training job to a directory with a model: data, lock, loop, publication.
+
+Scratch holds one folder per fingerprint of everything that can change the result. An equal job
+goes on from its checkpoints, or takes the finished result if there is one.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from filelock import FileLock
+
+from training.checkpoint import save_tensors
+from training.data import SPLIT_NAME, SequenceSet, select_side
+from training.frame_store import open_frame_store
+from training.history import HISTORY_NAME, format_history
+from training.job import TrainingJob
+from training.loop import TrainedModel, TrainingRun, train_model
+from training.model_card import CARD_NAME, MODEL_NAME, describe_model
+from training.models.registry import find_model
+from training.scratch import is_whole
+from transforms.errors import InputError
+from transforms.files import canonical_json, publish_directory, sha256_bytes, sha256_file
+from transforms.manifest import write_manifest
+from transforms.progress import Progress
+from transforms.shards.reader import open_dataset
+from transforms.splits.load import load_split
+
+# Raised whenever equal jobs would give other weights.
+_CODE_VERSION: Final = "1"
+
+
+def run_training(job: TrainingJob, *, device: str, progress: Progress) -> None:
+    """Train the job's model into `job.output`: model.safetensors, model.json, history.csv.
+
+    Args:
+        job: what to train.
+        device: `cpu` or `cuda`.
+        progress: told about the frame store and the steps.
+
+    Raises:
+        InputError: the split has no such variant, or no sequence to train on.
+        SettingsError: the model is unknown, or the batch does not fit the training side.
+        IntegrityError: dataset and split do not belong together.
+        GaitworksError: training diverged.
+    """
+    find_model(job.model)
+    dataset = open_dataset(job.dataset)
+    split = load_split(job.splits / SPLIT_NAME, dataset.version)
+    lineage = {
+        "dataset_version": dataset.version,
+        "split_sha256": sha256_file(job.splits / SPLIT_NAME),
+    }
+    scratch = job.scratch / "runs" / _fingerprint(job, lineage, device)[:32]
+    scratch.mkdir(parents=True, exist_ok=True)
+    with FileLock(scratch / "lock"):
+        finished, checkpoints = scratch / "finished", scratch / "checkpoints"
+        if not is_whole(finished):
+            store = open_frame_store(dataset, job.scratch, progress)
+            run = TrainingRun(
+                model=job.model,
+                settings=job.training,
+                seed=job.seed,
+                store=store,
+                train=select_side(split, job.variant, "train", store),
+                selection=select_side(split, job.variant, "selection", store),
+            )
+            if not len(run.train):
+                raise InputError("no sequence to train on", where=f"{SPLIT_NAME}, {job.variant}")
+            trained = train_model(
+                run, checkpoints, device=device, label=job.experiment, progress=progress
+            )
+            with publish_directory(finished) as staging:
+                _write_result(staging, job, run, trained, lineage)
+                write_manifest(staging, kind="trained_model", facts={})
+        # The result is safe now; a kill between the two lines leaves them for the next run.
+        shutil.rmtree(checkpoints, ignore_errors=True)
+        for name in (MODEL_NAME, CARD_NAME, HISTORY_NAME):
+            shutil.copyfile(finished / name, job.output / name)
+
+
+def _fingerprint(job: TrainingJob, lineage: dict[str, str], device: str) -> str:
+    parts: dict[str, Any] = {
+        "code": _CODE_VERSION,
+        "torch": torch.__version__,
+        "device": device,
+        "experiment": job.experiment,
+        "model": job.model,
+        "variant": job.variant,
+        "seed": job.seed,
+        "training": job.training.model_dump(mode="json"),
+        **lineage,
+    }
+    return sha256_bytes(canonical_json(parts))
+
+
+def _write_result(
+    directory: Path,
+    job: TrainingJob,
+    run: TrainingRun,
+    trained: TrainedModel,
+    lineage: dict[str, str],
+) -> None:
+    weights = save_tensors(trained.weights)
+    card = describe_model(job, lineage, weights) | {
+        "chosen": _describe_choice(trained),
+        "train": _describe_side(run.train),
+        "selection": _describe_side(run.selection),
+    }
+    (directory / MODEL_NAME).write_bytes(weights)
+    (directory / HISTORY_NAME).write_bytes(format_history(trained.history))
+    (directory / CARD_NAME).write_bytes(canonical_json(card))
+
+
+def _describe_choice(trained: TrainedModel) -> dict[str, Any]:
+    is_selected = trained.selection_accuracy is not None
+    return {
+        "step": trained.step,
+        "by": "selection_accuracy" if is_selected else "last_step",
+        "selection_accuracy": trained.selection_accuracy,
+        "reason": "the most accurate checkpoint on the selection side, the later of equals"
+        if is_selected
+        else "the selection side is empty, so the last step was taken",
+    }
+
+
+def _describe_side(sequences: SequenceSet) -> dict[str, int]:
+    return {"sequences": len(sequences), "participants": sequences.participant_count}

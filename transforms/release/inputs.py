@@ -1,0 +1,77 @@
+"""What a release is made from: where it lies, and what was read of it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from transforms.errors import IntegrityError
+from transforms.settings import ReleaseSettings
+
+SPLIT_NAME: Final = "split.parquet"
+PROOF_NAME: Final = "proof.json"
+METRICS_NAME: Final = "metrics.json"
+
+
+@dataclass(frozen=True)
+class ReleaseInputs:
+    """Where the parts of a release lie.
+
+    Attributes:
+        dataset_dir: the shards, with their manifest.
+        splits_dir: the split of that dataset version, with its manifest.
+        evaluation_dirs: one directory with `metrics.json` and a manifest per experiment.
+        release: version, title, licence, creators.
+        settings: the settings that made all of it, by section, as plain JSON values.
+        lineage: what the caller will put under `lineage` into the manifest's facts; given here it
+            is covered by the checksums too.
+    """
+
+    dataset_dir: Path
+    splits_dir: Path
+    evaluation_dirs: Sequence[Path]
+    release: ReleaseSettings
+    settings: Mapping[str, Any]
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReleaseMaterial:
+    """What was read of the inputs, as far as it will be released.
+
+    Attributes:
+        dataset_version: the sha256 of the dataset's manifest.
+        dataset_manifest: that manifest.
+        index: schema `SEQUENCE_INDEX`.
+        participants: schema `PARTICIPANTS`, exact values: to be binned before they leave.
+        frames: schema `FRAMES`, the ledgers of released recordings only.
+        split: schema `SPLIT`.
+        proof: the split's proof.
+        results: `metrics.json` of each experiment, in the order of the directories.
+        settings: settings by section.
+    """
+
+    dataset_version: str
+    dataset_manifest: dict[str, Any]
+    index: pl.DataFrame
+    participants: pl.DataFrame
+    frames: pl.DataFrame
+    split: pl.DataFrame
+    proof: dict[str, Any]
+    results: tuple[dict[str, Any], ...]
+    settings: dict[str, Any]
+
+
+def read_json(path: Path) -> Any:  # plain JSON values
+    """Read a JSON document of an input.
+
+    Raises:
+        IntegrityError: it is missing or is not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise IntegrityError("not a readable JSON file", where=path, found=error) from error

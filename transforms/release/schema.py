@@ -1,0 +1,111 @@
+"""`schema.json`: every table of a release, column by column, for people and for machines."""
+
+from typing import Any, Final
+
+import pyarrow as pa
+
+from transforms.manifest import FORMAT
+from transforms.release.participants import PARTICIPANT_COLUMNS
+from transforms.schemas import FRAMES, SEQUENCE_INDEX, SEQUENCES, SPLIT
+
+DESCRIPTIONS: Final = {
+    "sequence_id": "the sequence: one walk of one participant seen by one camera",
+    "participant_id": "pseudonym of the participant",
+    "recording_id": "the recording that the sequence was extracted from",
+    "batch_id": "the intake batch that the recording came in",
+    "label": "diagnosis of the participant: negative, neutral or positive",
+    "view": "direction from which the camera saw the walk: front, side, ...",
+    "session": "which of the participant's visits; null where not stated",
+    "sync_group": "recordings of one group show the same walk from several cameras",
+    "fps": "frames per second of the recording",
+    "frame_count": "number of silhouettes in the sequence",
+    "height_px": "height of a silhouette in pixels",
+    "width_px": "width of a silhouette in pixels",
+    "codec": "how `silhouettes` is encoded, see `codecs`",
+    "frame_index": "position in the recording of each silhouette; gaps are dropped frames",
+    "pts_s": "time of each silhouette since the start of the recording, in seconds",
+    "quality_score": "0 (poor) to 1 (good), from the extraction's quality gates",
+    "video_sha256": "sha256 of the video file; the video itself is not released",
+    "extraction_key": "hash of video, code, weights and parameters that made the silhouettes",
+    "silhouettes": "the silhouettes, [frame, height, width], encoded with `codec`",
+    "shard": "the Parquet shard that holds the sequence",
+    "row": "the sequence's row in that shard, counted from 0",
+    "x0": "left edge of the participant's box in pixels of the recording; null if not seen",
+    "y0": "upper edge of the box",
+    "x1": "right edge of the box, exclusive",
+    "y1": "lower edge of the box, exclusive",
+    "score": "the detector's confidence in the box",
+    "status": "kept or dropped",
+    "reason": "why the frame was dropped; null where kept",
+    "mask_px": "area of the participant's mask in pixels of the recording",
+    "sequence_index": "position of the frame in the sequence; null where dropped",
+    "dataset_version": "sha256 of the dataset's manifest that the split was made for",
+    "protocol": "the rule by which participants were assigned",
+    "variant": "the class ratio of the training set",
+    "side": "train, selection, test or unused",
+}
+_FRAME_DESCRIPTIONS: Final = {
+    "frame_index": "position of the frame in the recording",
+    "pts_s": "time of the frame since the start of the recording, in seconds",
+}
+_CODECS: Final = {
+    "bits-zstd/1": (
+        "silhouettes of 0 and 255: each row packed to bits, most significant bit first and padded "
+        "to whole bytes, all rows of all frames one after another, compressed as one zstd frame"
+    ),
+    "grey-zstd/1": (
+        "silhouettes of 0 to 255: one byte per pixel, row-major, compressed as one zstd frame"
+    ),
+}
+
+
+def describe_tables() -> dict[str, Any]:
+    """Return the document: tables with files and columns, codecs, and what a tar sample holds."""
+    return {
+        "format": FORMAT,
+        "tables": [
+            _table("sequences", "sequences/*.parquet", "one row per sequence", SEQUENCES),
+            _table("index", "index.parquet", "where each sequence lies", SEQUENCE_INDEX),
+            _table("frames", "frames.parquet", "one row per decoded frame", FRAMES),
+            _table("split", "splits/split.parquet", "one row per variant and sequence", SPLIT),
+            {
+                "name": "participants",
+                "files": "participants.tsv",
+                "description": "one row per participant, tab-separated, n/a where unknown",
+                "columns": [
+                    {"name": name, "type": "string", "nullable": False, "description": text}
+                    for name, text in PARTICIPANT_COLUMNS.items()
+                ],
+            },
+        ],
+        "codecs": _CODECS,
+        "webdataset": {
+            "files": "webdataset/*.tar",
+            "description": "the sequences of one Parquet shard each, in the same order",
+            "members": {
+                "json": "the row's other columns, by name",
+                "silhouettes.npy": (
+                    "uint8 [frame, height, row byte]: the silhouettes as the codec packs them, "
+                    "not compressed"
+                ),
+            },
+        },
+    }
+
+
+def _table(name: str, files: str, description: str, schema: pa.Schema) -> dict[str, Any]:
+    texts = DESCRIPTIONS | (_FRAME_DESCRIPTIONS if name == "frames" else {})
+    return {
+        "name": name,
+        "files": files,
+        "description": description,
+        "columns": [
+            {
+                "name": field.name,
+                "type": str(field.type).replace("list<element: ", "list<").replace(" not null", ""),
+                "nullable": field.nullable,
+                "description": texts[field.name],
+            }
+            for field in schema
+        ],
+    }
