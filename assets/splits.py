@@ -53,7 +53,7 @@ def _describe(directory: Path) -> Metadata:
         "variants": split["variant"].n_unique(),
         "table": show_table(describe_split(split)),
         "picture": show_png(
-            plot_split(split, max_bytes=PICTURE_MAX_BYTES), "sequences per class and side"
+            plot_split(split, max_bytes=PICTURE_MAX_BYTES), "participants per class and side"
         ),
         "proof": MetadataValue.json(json.loads((directory / "proof.json").read_bytes())),
     }

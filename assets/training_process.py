@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from transforms.errors import GaitworksError
+from transforms.errors import GaitworksError, error_from_exit_code
 from transforms.progress import Progress
 
 
@@ -61,7 +61,7 @@ def _parse(line: str) -> dict[str, Any]:
 def _failure(code: int, error: dict[str, Any], error_log: Path) -> GaitworksError:
     if error:
         details = {key: error[key] for key in ("where", "expected", "found", "fix") if key in error}
-        return GaitworksError(str(error.get("what", "the job failed")), **details)
+        return error_from_exit_code(code, str(error.get("what", "the job failed")), details)
     tail = error_log.read_text(errors="replace").strip().splitlines()[-3:]
     died = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
     return GaitworksError(

@@ -1,4 +1,4 @@
-"""Dagster's asset graph and `dvc.yaml` are one pipeline: same stages, edges, outputs, parameters."""
+"""Dagster's asset graph and `dvc.yaml` are one pipeline: stages, edges, outputs, parameters."""
 
 import re
 from collections.abc import Iterator

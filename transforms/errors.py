@@ -59,6 +59,12 @@ class GaitworksError(Exception):
         return f"{text}; {self.fix}" if self.fix else text
 
 
+def error_from_exit_code(code: int, what: str, details: dict[str, str]) -> GaitworksError:
+    """Return the error a process of ours ended with, from its exit code and its words."""
+    kinds = {kind.exit_code: kind for kind in GaitworksError.__subclasses__()}
+    return kinds.get(code, GaitworksError)(what, **details)
+
+
 def _rebuild(kind: type[GaitworksError], what: str, details: dict[str, str]) -> GaitworksError:
     return kind(what, **details)
 

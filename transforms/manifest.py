@@ -13,6 +13,7 @@ from transforms.files import canonical_json, sha256_bytes, sha256_file
 
 MANIFEST_NAME: Final = "manifest.json"
 FORMAT: Final = "gaitworks/1"
+_ENTRY_TYPES: Final = {"path": str, "bytes": int, "sha256": str}
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     """Read the manifest of a directory.
 
     Raises:
-        IntegrityError: there is none, or it is not one of ours.
+        IntegrityError: there is none, it is not one of ours, or it is damaged.
     """
     path = directory / MANIFEST_NAME
     try:
@@ -77,11 +78,25 @@ def read_manifest(directory: Path) -> dict[str, Any]:
         raise IntegrityError(
             "no manifest", where=directory, fix="build the directory again"
         ) from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise IntegrityError("unreadable manifest", where=path, found=error) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise IntegrityError("not a manifest of this format", where=path, expected=FORMAT)
+    files, facts = manifest.get("files"), manifest.get("facts")
+    if not (isinstance(files, list) and isinstance(facts, dict) and all(map(_is_entry, files))):
+        raise IntegrityError(
+            "damaged manifest",
+            where=path,
+            expected="files with path, bytes and sha256, and facts",
+            fix="copy or build the directory again",
+        )
     return manifest
+
+
+def _is_entry(entry: object) -> bool:
+    return isinstance(entry, dict) and all(
+        isinstance(entry.get(key), kind) for key, kind in _ENTRY_TYPES.items()
+    )
 
 
 def directory_version(directory: Path) -> str:

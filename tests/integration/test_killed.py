@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import BIN, environment, gaitworks, make_workspace
 
 from assets.catalogue import STAGES
+from tests.integration.workspaces import BIN, environment, gaitworks, make_workspace
 from transforms.manifest import directory_version
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import change_params, copy_workspace, dvc, gaitworks
 
 from assets.catalogue import STAGES
+from tests.integration.workspaces import change_params, copy_workspace, dvc, gaitworks
 from transforms.manifest import directory_version
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]

@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from transforms.manifest import MANIFEST_NAME, Problem
+from transforms.manifest import MANIFEST_NAME, Problem, read_manifest
 from transforms.release.build import FACTS_NAME, SUMS_NAME
 from transforms.shards.integrity import (
     check_files,
     listed_hashes,
     name_sequences,
-    read_well_formed_manifest,
 )
 from transforms.shards.verify import sequences_by_shard
 
@@ -43,7 +42,7 @@ def verify_release(directory: Path) -> list[Problem]:
 
 def _check_manifest(directory: Path) -> list[Problem]:
     """Compare the manifest with the facts among the files."""
-    manifest = read_well_formed_manifest(directory)
+    manifest = read_manifest(directory)
     problems = []
     if manifest.get("kind") != RELEASE_KIND:
         problems.append(Problem(MANIFEST_NAME, "manifest", RELEASE_KIND, str(manifest.get("kind"))))
@@ -84,7 +83,7 @@ def _check_dataset_manifest(directory: Path) -> list[Problem]:
         listed = {entry["path"]: entry["sha256"] for entry in dataset["files"]}
     except (TypeError, KeyError):
         return [Problem(_DATASET_MANIFEST, "lineage", "the dataset's manifest", "none")]
-    version = read_well_formed_manifest(directory)["facts"].get("dataset_version")
+    version = read_manifest(directory)["facts"].get("dataset_version")
     problems = []
     if version != expected.get(_DATASET_MANIFEST):
         problems.append(Problem(_DATASET_MANIFEST, "lineage", str(version), "another version"))

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from transforms.errors import IntegrityError
 from transforms.files import canonical_json
 from transforms.manifest import MANIFEST_NAME, Problem, read_manifest, verify_directory
 
 _NAMED_SEQUENCES: Final = 5
-_ENTRY_TYPES: Final = {"path": str, "bytes": int, "sha256": str}
 
 
 @dataclass(frozen=True)
@@ -27,38 +26,9 @@ class ShardProblem(Problem):
         return f"{super().__str__()}; affects {names}" + (f" and {more} more" if more > 0 else "")
 
 
-def read_well_formed_manifest(directory: Path) -> dict[str, Any]:
-    """Read a manifest whose file entries are all complete.
-
-    Raises:
-        IntegrityError: there is none, or it is damaged.
-    """
-    manifest = read_manifest(directory)
-    files, facts = manifest.get("files"), manifest.get("facts")
-    is_sound = (
-        isinstance(files, list) and isinstance(facts, dict) and all(_is_entry(e) for e in files)
-    )
-    if not is_sound:
-        raise IntegrityError(
-            "damaged manifest",
-            where=directory / MANIFEST_NAME,
-            expected="files with path, bytes and sha256, and facts",
-            fix="copy or build the directory again",
-        )
-    return manifest
-
-
-def _is_entry(entry: object) -> bool:
-    return isinstance(entry, dict) and all(
-        isinstance(entry.get(key), kind) for key, kind in _ENTRY_TYPES.items()
-    )
-
-
 def listed_hashes(directory: Path) -> dict[str, str]:
     """Return the sha256 of every file the manifest lists, by relative path."""
-    return {
-        entry["path"]: entry["sha256"] for entry in read_well_formed_manifest(directory)["files"]
-    }
+    return {entry["path"]: entry["sha256"] for entry in read_manifest(directory)["files"]}
 
 
 def check_files(directory: Path, *, deep: bool) -> list[Problem]:
@@ -69,7 +39,7 @@ def check_files(directory: Path, *, deep: bool) -> list[Problem]:
         deep: hash every file; otherwise compare names and sizes only.
     """
     try:
-        manifest = read_well_formed_manifest(directory)
+        manifest = read_manifest(directory)
     except IntegrityError as error:
         return [Problem(MANIFEST_NAME, "manifest", "a readable manifest", str(error))]
     if deep and (directory / MANIFEST_NAME).read_bytes() != canonical_json(manifest):

@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from transforms.errors import IntegrityError
-from transforms.manifest import Problem
+from transforms.manifest import Problem, read_manifest
 from transforms.schemas import FRAMES, PARTICIPANTS, REJECTS, SEQUENCE_INDEX, SEQUENCES
 from transforms.shards.codec import decode_silhouettes
 from transforms.shards.integrity import (
@@ -17,7 +17,6 @@ from transforms.shards.integrity import (
     check_files,
     listed_hashes,
     name_sequences,
-    read_well_formed_manifest,
 )
 from transforms.shards.parquet import count_rows, read_table
 from transforms.shards.webdataset import TarSample, read_tar
@@ -76,7 +75,7 @@ def sequences_by_shard(directory: Path) -> dict[str, tuple[str, ...]]:
 
 def _shard_pairs(directory: Path) -> dict[str, str]:
     """Return the tar shard of every Parquet shard, as far as the manifest's facts pair them."""
-    pairs = read_well_formed_manifest(directory)["facts"].get("shards")
+    pairs = read_manifest(directory)["facts"].get("shards")
     return {
         pair["parquet"]: pair["tar"]
         for pair in (pairs if isinstance(pairs, list) else [])
@@ -190,7 +189,7 @@ def _check_tables(directory: Path, index: pl.DataFrame, damaged: set[str]) -> It
 
 def _check_row_counts(directory: Path, damaged: set[str]) -> Iterator[Problem]:
     """Yield where the manifest states another number of rows than a file has."""
-    entries = read_well_formed_manifest(directory)["files"]
+    entries = read_manifest(directory)["files"]
     stated = {entry["path"]: entry.get("rows") for entry in entries}
     parquet_of = {tar: shard for shard, tar in _shard_pairs(directory).items()}
     for name in sorted(stated.keys() - damaged):

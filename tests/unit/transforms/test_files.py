@@ -17,9 +17,14 @@ def test_json_refuses_what_is_not_json() -> None:
 def test_failed_write_leaves_the_old_file_and_no_temporary(tmp_path: Path) -> None:
     target = tmp_path / "file"
     write_bytes_atomic(target, b"old")
-    with pytest.raises(RuntimeError), atomic_path(target) as temporary:
-        temporary.write_bytes(b"ne")
-        raise RuntimeError
+
+    def fail() -> None:
+        with atomic_path(target) as temporary:
+            temporary.write_bytes(b"ne")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
 
@@ -37,9 +42,14 @@ def test_failed_publication_leaves_the_old_directory(tmp_path: Path) -> None:
     target = tmp_path / "out"
     with publish_directory(target) as staging:
         (staging / "file").write_text("old")
-    with pytest.raises(RuntimeError), publish_directory(target) as staging:
-        (staging / "file").write_text("new")
-        raise RuntimeError
+
+    def fail() -> None:
+        with publish_directory(target) as staging:
+            (staging / "file").write_text("new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert (target / "file").read_text() == "old"
 
 

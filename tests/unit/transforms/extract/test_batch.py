@@ -1,0 +1,225 @@
+"""A small batch with real backends, good and bad videos side by side."""
+
+import shutil
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from transforms.errors import InputError, SettingsError
+from transforms.extract.batch import ExtractionSummary, extract_batch
+from transforms.extract.cache import entry_path, extraction_key
+from transforms.extract.ledger import find_ledger_gaps
+from transforms.progress import NoProgress
+from transforms.schemas import (
+    EXTRACTED_RECORDINGS,
+    FRAMES,
+    MASKS,
+    RECORDINGS,
+    SEQUENCES,
+    TRACKS,
+)
+from transforms.settings import ExtractionSettings
+from transforms.shards.codec import decode_silhouettes
+from transforms.shards.parquet import read_table, write_table
+from transforms.synth.score import unpack_masks
+
+TABLES = {
+    "sequences": SEQUENCES,
+    "frames": FRAMES,
+    "tracks": TRACKS,
+    "masks": MASKS,
+    "recordings": EXTRACTED_RECORDINGS,
+}
+
+
+@dataclass
+class Notes:
+    labels: list[tuple[str, int]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def start(self, label: str, total: int) -> None:
+        self.labels.append((label, total))
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        self.notes.append(note)
+
+
+@dataclass(frozen=True)
+class Batch:
+    root: Path
+
+    def run(self, name: str, *, worker_count: int = 1, progress=None) -> ExtractionSummary:
+        (self.root / name).mkdir()
+        return extract_batch(
+            self.root / "intake",
+            self.root / "videos",
+            ExtractionSettings(),
+            self.root / "cache",
+            self.root / name,
+            worker_count=worker_count,
+            progress=progress or NoProgress(),
+        )
+
+
+def recording_row(recording_id: str, path: Path, **changes: object) -> dict[str, object]:
+    row: dict[str, object] = dict.fromkeys(RECORDINGS.names)
+    row |= {
+        "recording_id": recording_id,
+        "batch_id": "batch_001",
+        "participant_id": f"p_{recording_id}",
+        "label": "neutral",
+        "view": "side",
+        "file": path.name,
+        "fps": 25.0,
+        "video_sha256": sha256(path.read_bytes()).hexdigest(),
+        "verdict": "accepted",
+    }
+    return row | changes
+
+
+@pytest.fixture
+def batch(tmp_path: Path, walk, write_video) -> Batch:
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    good = write_video(walk.images, "videos/good.mp4")
+    copy = Path(shutil.copy(good, videos / "copy.mp4"))
+    text = videos / "text.mp4"
+    text.write_text("this is no video\n")
+    changed = videos / "changed.mp4"
+    changed.write_bytes(b"other bytes than were taken in")
+    outside = tmp_path / "outside.mp4"
+    shutil.copy(good, outside)
+    (videos / "link.mp4").symlink_to(outside)
+    rows = [
+        recording_row("r_text", text),
+        recording_row("r_good", good),
+        recording_row("r_copy", copy),
+        recording_row("r_changed", changed, video_sha256="0" * 64),
+        recording_row("r_gone", good, file="gone.mp4", video_sha256="1" * 64),
+        recording_row("r_link", videos / "link.mp4", video_sha256="2" * 64),
+        recording_row("r_rejected", text, verdict="rejected", label=None),
+    ]
+    (tmp_path / "intake").mkdir()
+    write_table(
+        pa.Table.from_pylist(rows, schema=RECORDINGS), tmp_path / "intake" / "recordings.parquet"
+    )
+    return Batch(tmp_path)
+
+
+@pytest.mark.slow
+def test_every_recording_gets_a_verdict_and_every_frame_a_row(batch: Batch) -> None:
+    progress = Notes()
+    summary = batch.run("output", progress=progress)
+    tables = {
+        name: pl.from_arrow(read_table(batch.root / "output" / f"{name}.parquet", schema))
+        for name, schema in TABLES.items()
+    }
+    verdicts = dict(tables["recordings"].select("recording_id", "reason_code").iter_rows())
+    assert verdicts == {
+        "r_changed": "video_changed",
+        "r_copy": None,
+        "r_gone": "missing_file",
+        "r_good": None,
+        "r_link": "outside_videos",
+        "r_text": "unreadable",
+    }
+    assert list(verdicts) == sorted(verdicts)
+    assert find_ledger_gaps(tables["frames"], tables["recordings"]) == []
+    assert summary.verdicts == {"accepted": 2, "failed": 4}
+    assert progress.labels == [("extract recordings", 6)]
+    assert sorted(note.split(":")[0] for note in progress.notes) == sorted(verdicts)
+
+    good = tables["sequences"].row(by_predicate=pl.col("recording_id") == "r_good", named=True)
+    kept = tables["frames"].filter(recording_id="r_good", status="kept")
+    assert good["sequence_id"] == "r_good"
+    assert good["frame_index"] == kept["frame_index"].to_list()
+    assert kept["sequence_index"].to_list() == list(range(good["frame_count"]))
+    silhouettes = decode_silhouettes(
+        good["silhouettes"], good["codec"], (good["frame_count"], 64, 64)
+    )
+    assert silhouettes.any(axis=(1, 2)).all()
+    copy = tables["sequences"].row(by_predicate=pl.col("recording_id") == "r_copy", named=True)
+    assert copy["silhouettes"] == good["silhouettes"]
+
+    masks = tables["masks"].row(by_predicate=pl.col("recording_id") == "r_good", named=True)
+    unpacked = unpack_masks(masks)
+    assert [int(mask.sum()) for _, _, mask in unpacked] == kept["mask_px"].to_list()
+
+
+@pytest.mark.slow
+def test_a_second_run_reuses_all_and_writes_the_same_bytes(batch: Batch) -> None:
+    first = batch.run("first")
+    second = batch.run("second", worker_count=2)
+    assert (first.reused, first.computed) == (0, 6)
+    assert second.reused == 3  # the failures of the moment are tried again
+    for name in TABLES:
+        file = f"{name}.parquet"
+        assert (batch.root / "first" / file).read_bytes() == (
+            batch.root / "second" / file
+        ).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_damaged_cache_entry_is_computed_again(batch: Batch) -> None:
+    batch.run("first")
+    digest = sha256((batch.root / "videos" / "good.mp4").read_bytes()).hexdigest()
+    entry = entry_path(batch.root / "cache", extraction_key(digest, ExtractionSettings()))
+    (entry / "arrays.npz").write_bytes(b"damaged")
+    again = batch.run("again")
+    assert again.reused == 1
+    for name in TABLES:
+        file = f"{name}.parquet"
+        assert (batch.root / "first" / file).read_bytes() == (
+            batch.root / "again" / file
+        ).read_bytes()
+
+
+def test_an_unknown_backend_is_refused_before_any_work(batch: Batch) -> None:
+    with pytest.raises(SettingsError, match="background"):
+        extract_batch(
+            batch.root / "intake",
+            batch.root / "videos",
+            ExtractionSettings(detector="telepathy"),
+            batch.root / "cache",
+            batch.root,
+            worker_count=1,
+            progress=NoProgress(),
+        )
+    assert not (batch.root / "cache").exists()
+
+
+def test_an_accepted_recording_without_a_label_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "video.mp4").write_bytes(b"x")
+    row = recording_row("r", tmp_path / "video.mp4", label=None)
+    write_table(pa.Table.from_pylist([row], schema=RECORDINGS), tmp_path / "recordings.parquet")
+    with pytest.raises(InputError, match="without label"):
+        extract_batch(
+            tmp_path,
+            tmp_path,
+            ExtractionSettings(),
+            tmp_path / "cache",
+            tmp_path,
+            worker_count=1,
+            progress=NoProgress(),
+        )
+
+
+def test_a_batch_without_accepted_recordings_gives_empty_tables(tmp_path: Path) -> None:
+    write_table(RECORDINGS.empty_table(), tmp_path / "recordings.parquet")
+    (tmp_path / "output").mkdir()
+    summary = extract_batch(
+        tmp_path,
+        tmp_path,
+        ExtractionSettings(),
+        tmp_path / "cache",
+        tmp_path / "output",
+        worker_count=2,
+        progress=NoProgress(),
+    )
+    assert summary == ExtractionSummary(0, 0, 0, {})
+    for name, schema in TABLES.items():
+        assert read_table(tmp_path / "output" / f"{name}.parquet", schema).num_rows == 0
