@@ -60,7 +60,8 @@ def _parse(line: str) -> dict[str, Any]:
 
 def _failure(code: int, error: dict[str, Any], error_log: Path) -> GaitworksError:
     if error:
-        details = {key: error[key] for key in ("where", "expected", "found", "fix") if key in error}
+        names = ("where", "expected", "found", "fix")
+        details = {name: str(error[name]) for name in names if name in error}
         return error_from_exit_code(code, str(error.get("what", "the job failed")), details)
     tail = error_log.read_text(errors="replace").strip().splitlines()[-3:]
     died = f"killed by signal {-code}" if code < 0 else f"exit code {code}"

@@ -4,8 +4,15 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from dagster import AssetSelection, DagsterInstance, materialize
+from dagster import (
+    AssetSelection,
+    DagsterInstance,
+    DagsterRunStatus,
+    RunsFilter,
+    materialize,
+)
 from dagster._core.errors import DagsterAssetCheckFailedError
+from filelock import FileLock, Timeout
 
 from assets.catalogue import ASSETS, SOURCE_SPECS, STAGES
 from assets.checks import ALL_CHECKS
@@ -88,6 +95,7 @@ def run_stages(
     """
     outcomes: list[Outcome] = []
     instance: DagsterInstance | None = None
+    lock = _lock_runs(workspace, report)
     try:
         for stage in stages:
             for key in partitions_to_run(workspace, stage, partition):
@@ -98,6 +106,7 @@ def run_stages(
                 else:
                     if instance is None:
                         instance = open_instance(workspace)
+                        _end_killed_runs(instance)
                         register_partitions(instance, workspace)
                     report(f"▶ {label(stage, key)}")
                     _run_one(workspace, instance, stage, key, force=force)
@@ -112,11 +121,40 @@ def run_stages(
                         version=stage.version(workspace, key),
                     )
                 )
+        pin_outputs(workspace, stages)
     finally:
         if instance is not None:
             instance.dispose()
-    pin_outputs(workspace, stages)
+        lock.release()
     return outcomes
+
+
+def _lock_runs(workspace: Workspace, report: Report) -> FileLock:
+    """Let one command at a time run stages of a workspace; a second one waits and says so."""
+    path = workspace.scratch / "locks" / "run.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        report("another gaitworks command is running stages here; waiting for it")
+        lock.acquire()
+    return lock
+
+
+def _end_killed_runs(instance: DagsterInstance) -> None:
+    """Close runs of commands that were killed.
+
+    We hold the lock, so no other command is alive: whatever still counts as running is dead. Left
+    alone it would hold its slot in a pool, and the next run would wait for it for ever.
+    """
+    unfinished = RunsFilter(
+        tags={LAUNCHED_BY_TAG: LAUNCHED_BY_CLI},
+        statuses=[DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTED],
+    )
+    for run in instance.get_runs(unfinished):
+        instance.report_run_failed(run, "the command that ran this was killed")
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 def _run_one(

@@ -1,0 +1,104 @@
+"""The command line's contract: exit codes, JSON for scripts, messages for people, no tracebacks."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.workspaces import change_params, copy_workspace, gaitworks, make_workspace
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("workspaces"), pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    return make_workspace(tmp_path / "workspace")
+
+
+def test_help_names_every_command(workspace: Path) -> None:
+    shown = gaitworks(workspace, "--help")
+    assert shown.returncode == 0
+    commands = ("synth", "intake", "demo", "run", "status", "verify", "ui", "doctor", "release")
+    for command in commands:
+        assert f" {command} " in shown.stdout
+        assert gaitworks(workspace, command, "--help").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["nonsense"], 2, "No such command"),
+        (["run", "--nonsense"], 2, "No such option"),
+        (["run", "nonsense"], 3, "no such stage"),
+        (["run"], 3, "make a synthetic one"),
+        (["run", "intake_register", "--code-version", "0"], 3, "another code version"),
+        (["intake", "raw/nowhere"], 3, "raw/nowhere"),
+        (["release", "verify", "nowhere"], 4, "nowhere"),
+    ],
+)
+def test_wrong_use_ends_with_its_own_code_and_says_what_to_do(
+    workspace: Path, arguments: list[str], code: int, words: str
+) -> None:
+    done = gaitworks(workspace, *arguments)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_wrong_settings_are_refused_with_the_path_of_the_key(workspace: Path) -> None:
+    change_params(workspace, "extraction", nonsense=1)
+    done = gaitworks(workspace, "run", "--json")
+    assert done.returncode == 3
+    assert "extraction.nonsense: unknown key" in json.loads(done.stdout)["error"]["what"]
+
+
+def test_debug_shows_the_traceback(workspace: Path) -> None:
+    done = gaitworks(workspace, "--debug", "run")
+    assert done.returncode != 0
+    assert "Traceback" in done.stderr
+
+
+def test_a_bad_batch_names_every_problem_and_the_good_recordings_go_on(
+    workspace_with_cohort: Callable[[str], Path],
+) -> None:
+    workspace = workspace_with_cohort("hurt")
+    batch = workspace / "raw" / "batch_001"
+    table = (batch / "participants.csv").read_text().splitlines()
+    broken = table[1].split(",")
+    broken[table[0].split(",").index("label")] = "maybe"
+    (batch / "participants.csv").write_text("\n".join([table[0], ",".join(broken), *table[2:]]))
+    videos = sorted((batch / "videos").iterdir())
+    videos[-1].write_text("this is no video")
+    checked = gaitworks(workspace, "intake", "raw/batch_001", "--json")
+    assert checked.returncode == 3
+    found = json.loads(checked.stdout)
+    assert {"label"} <= {problem["column"] for problem in found["problems"]}
+    verdicts = {row["recording_id"]: row["reason_code"] for row in found["recordings"]}
+    assert verdicts[videos[-1].stem] == "not_a_video"
+    assert None in verdicts.values()
+    ran = gaitworks(workspace, "run", "intake_register", "--partition", "batch_001")
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_a_published_release_is_never_overwritten(reference: Path, tmp_path: Path) -> None:
+    workspace = copy_workspace(reference, tmp_path / "copy")
+    first = gaitworks(workspace, "release", "build")
+    assert first.returncode == 0, first.stderr
+    release = next((workspace / "releases").iterdir())
+
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(release, elsewhere)
+    assert gaitworks(tmp_path / "copy", "release", "verify", str(elsewhere)).returncode == 0
+    victim = sorted(elsewhere.rglob("*.parquet"))[0]
+    victim.write_bytes(victim.read_bytes()[:-1])
+    refused = gaitworks(workspace, "release", "verify", str(elsewhere), "--json")
+    assert refused.returncode == 4
+    assert victim.name in json.loads(refused.stdout)["problems"][0]
+
+    assert "already published" in gaitworks(workspace, "release", "build").stdout
+    change_params(workspace, "release", title="Another title")
+    again = gaitworks(workspace, "release", "build")
+    assert again.returncode == 5
+    assert "release.version" in again.stderr
