@@ -5,7 +5,8 @@ Never runs a stage: `dvc repro` calls the assets, the assets never call it.
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,13 +87,20 @@ def _commit(workspace: Workspace, targets: Iterable[str]) -> None:
                 ) from error
 
 
-def _open_repo(root: Path) -> "Repo":
+@contextmanager
+def _open_repo(root: Path) -> Iterator["Repo"]:
+    """Open the repository from inside: DVC resolves names and paths from the current folder."""
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
     # DVC tells of each lock it writes on standard output, which belongs to our caller.
     logging.getLogger("dvc").setLevel(logging.WARNING)
-    try:
-        return Repo(str(root))
-    except DvcException as error:
-        raise GaitworksError("DVC cannot open the repository", where=root, found=error) from error
+    with chdir(root):
+        try:
+            repo = Repo(str(root))
+        except DvcException as error:
+            raise GaitworksError(
+                "DVC cannot open the repository", where=root, found=error
+            ) from error
+        with repo:
+            yield repo

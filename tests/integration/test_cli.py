@@ -71,7 +71,7 @@ def test_a_bad_batch_names_every_problem_and_the_good_recordings_go_on(
     (batch / "participants.csv").write_text("\n".join([table[0], ",".join(broken), *table[2:]]))
     videos = sorted((batch / "videos").iterdir())
     videos[-1].write_text("this is no video")
-    checked = gaitworks(workspace, "intake", "raw/batch_001", "--json")
+    checked = gaitworks(workspace, "intake", str(batch), "--json")
     assert checked.returncode == 3
     found = json.loads(checked.stdout)
     assert {"label"} <= {problem["column"] for problem in found["problems"]}

@@ -45,14 +45,14 @@ def environment() -> dict[str, str]:
 
 
 def gaitworks(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a workspace, as a user would."""
+    """Run the command line on a workspace, from another folder."""
     return subprocess.run(
         [str(BIN / "gaitworks"), "-C", str(workspace), *arguments],
         capture_output=True,
         text=True,
         check=False,
         env=environment(),
-        cwd=workspace,
+        cwd=workspace.parent,
     )
 
 
