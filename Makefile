@@ -53,17 +53,17 @@ repro: $(VENV)/.base  ## `dvc repro`: the same pipeline through DVC
 	@$(BIN)/dvc repro
 
 test: $(VENV)/.all  ## The whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not proof and not data and not gpu"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not proof and not data and not gpu"
 
 unit: $(VENV)/.all  ## Only the tests that end in seconds
-	$(BIN)/python -m pytest -n 2 tests/unit -m "not slow" -q
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit -m "not slow" -q
 
 check: $(VENV)/.all  ## Format, lint, types, layers and unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 tests/unit -m "not slow" -q
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit -m "not slow" -q
 
 proof: $(VENV)/.all  ## The long proofs: fault injection at full count, statistics
 	$(BIN)/python -m pytest -m proof

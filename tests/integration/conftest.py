@@ -5,16 +5,26 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from tests.integration.workspaces import gaitworks, make_workspace
 
 
 @pytest.fixture(scope="session")
-def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A workspace that the demo went through undisturbed, through Dagster. Do not change it."""
-    workspace = make_workspace(tmp_path_factory.mktemp("reference") / "workspace")
-    done = gaitworks(workspace, "demo")
-    assert done.returncode == 0, done.stderr[-3000:]
+def reference(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A workspace that the demo went through undisturbed, through Dagster. Do not change it.
+
+    Processes that share the tests share it: the first makes it, the others wait.
+    """
+    base = tmp_path_factory.getbasetemp()
+    shared = base if worker_id == "master" else base.parent
+    workspace = shared / "reference" / "workspace"
+    with FileLock(shared / "reference.lock"):
+        if not workspace.exists():
+            making = make_workspace(shared / "reference" / "making")
+            done = gaitworks(making, "demo")
+            assert done.returncode == 0, done.stderr[-3000:]
+            making.rename(workspace)
     return workspace
 
 

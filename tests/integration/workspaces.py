@@ -34,6 +34,7 @@ TINY: Mapping[str, Mapping[str, Any]] = {
         "milestones": [8],
         "checkpoint_every_steps": 4,
     },
+    "experiments": {"models": ["sconet_mt"]},
     "evaluation": {"bootstrap_resamples": 100},
 }
 

@@ -178,7 +178,6 @@ def test_a_changed_cohort_replaces_the_former_one(
         "batch_001/participants.csv",
         "batch_001/videos/clinic.mp4",
         "hospital/participants.csv",
-        "notes.txt",
         "batch_001/videos/more/clip.mp4",
     ],
 )
@@ -221,3 +220,11 @@ def test_hidden_files_in_the_raw_folder_are_nobodys_business(tmp_path: Path) -> 
     (tmp_path / "raw" / ".gitignore").write_text("*\n")
     _write(tmp_path)
     assert (tmp_path / "raw" / ".gitignore").read_text() == "*\n"
+
+
+def test_a_readme_beside_the_batches_is_left_alone(tmp_path: Path) -> None:
+    readme = tmp_path / "raw" / "README.md"
+    readme.parent.mkdir()
+    readme.write_bytes(b"what to put here")
+    _write(tmp_path)
+    assert readme.read_bytes() == b"what to put here"
