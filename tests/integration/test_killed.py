@@ -76,6 +76,29 @@ def test_a_demo_killed_in_every_stage_ends_in_the_same_dataset(
     assert not list((workspace / "data").rglob(".tmp-*"))
 
 
+@pytest.mark.proof
+@pytest.mark.timeout(1200)
+def test_a_demo_killed_at_random_moments_ends_in_the_same_dataset(
+    reference: Path, tmp_path: Path
+) -> None:
+    workspace = make_workspace(tmp_path / "workspace")
+    chance = random.Random(7)
+    for _ in range(10):
+        process = subprocess.Popen(
+            [str(BIN / "gaitworks"), "-C", str(workspace), "demo"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=environment(),
+        )
+        time.sleep(chance.uniform(2.0, 30.0))
+        process.kill()
+        process.wait()
+    done = gaitworks(workspace, "demo")
+    assert done.returncode == 0, done.stderr[-3000:]
+    for folder in ("data/shards", "data/splits", "data/report", "data/release"):
+        assert directory_version(workspace / folder) == directory_version(reference / folder)
+
+
 def test_workers_of_a_killed_run_do_not_stay_behind(tmp_path: Path) -> None:
     workspace = make_workspace(tmp_path / "workspace")
     assert run_until_killed(workspace, "silhouette_sequences", 2.0)

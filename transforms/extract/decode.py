@@ -1,8 +1,4 @@
-"""Video files to frames: PTS kept, rotation applied, limits kept, errors returned as data.
-
-A file from outside is opened with a protocol and a container whitelist, so that a playlist in
-disguise cannot make the reader open something else.
-"""
+"""Video files to frames: PTS kept, rotation applied, limits kept, errors returned as data."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,9 +11,8 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from transforms.extract.protocols import Frame
+from transforms.video import open_video
 
-_PROTOCOLS: Final = "file"
-_CONTAINERS: Final = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpeg,mpegts,asf,flv,ogg,mjpeg"
 _MAX_PIXELS: Final = 8192 * 8192
 _MAX_FRAMES: Final = 200_000
 _MAX_BAD_PACKETS: Final = 200
@@ -71,14 +66,7 @@ class VideoFrames:
 
     def _decode(self) -> Iterator[Frame]:
         try:
-            container = av.open(
-                str(self._path),
-                options={
-                    "protocol_whitelist": _PROTOCOLS,
-                    "format_whitelist": _CONTAINERS,
-                },
-                metadata_errors="replace",
-            )
+            container = open_video(self._path)
         except (av.FFmpegError, OSError, ValueError) as error:
             self.problem = DecodeProblem("unreadable", f"the file does not open: {_say(error)}")
             return
