@@ -83,7 +83,7 @@ def test_a_demo_killed_at_random_moments_ends_in_the_same_dataset(
 ) -> None:
     workspace = make_workspace(tmp_path / "workspace")
     chance = random.Random(7)
-    for _ in range(10):
+    for _ in range(6):
         process = subprocess.Popen(
             [str(BIN / "gaitworks"), "-C", str(workspace), "demo"],
             stdout=subprocess.DEVNULL,
