@@ -1,26 +1,17 @@
 """The pictures as small PNGs, for previews where a page of the report would be too much."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
-from transforms.describe.data_figures import draw_extraction_outcome, draw_split
+from transforms.describe.data_figures import draw_split
 from transforms.describe.experiment_figures import (
     draw_confusion_matrix,
     draw_learning_curves,
-    draw_metric_intervals,
     read_history,
 )
 from transforms.describe.style import figure_to_png
-
-
-def plot_extraction(
-    frames: pl.DataFrame, recordings: pl.DataFrame, *, max_bytes: int | None = None
-) -> bytes:
-    """Return a PNG of the frames kept and dropped by reason; see `draw_extraction_outcome`."""
-    return figure_to_png(draw_extraction_outcome(frames, recordings), max_bytes=max_bytes)
 
 
 def plot_split(split: pl.DataFrame, *, max_bytes: int | None = None) -> bytes:
@@ -38,11 +29,3 @@ def plot_confusion(
 ) -> bytes:
     """Return a PNG of a confusion matrix; see `draw_confusion_matrix`."""
     return figure_to_png(draw_confusion_matrix(confusion, labels), max_bytes=max_bytes)
-
-
-def plot_metric_intervals(
-    experiments: Sequence[Mapping[str, Any]], *, max_bytes: int | None = None
-) -> bytes:
-    """Return a PNG of a forest plot over experiments; see `draw_metric_intervals`."""
-    # `Any`: metrics.json is a nested mapping of JSON values.
-    return figure_to_png(draw_metric_intervals(experiments), max_bytes=max_bytes)

@@ -59,13 +59,6 @@ class MaskCrop:
     confidence: float  # [0, 1]
 
 
-class FrameStream(Protocol):
-    """A recording that can be read from its start as often as needed."""
-
-    def frames(self) -> Iterator[Frame]:
-        """Yield every frame in order."""
-
-
 class RecordingContext(Protocol):
     """What backends may ask about the recording at hand."""
 
