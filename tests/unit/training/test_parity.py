@@ -60,6 +60,23 @@ def close(found, expected, **tolerance):
     torch.testing.assert_close(found, expected, **tolerance)
 
 
+def close_to_reference_losses(found, expected, embeddings, identities):
+    """Compare triplet losses to 1e-5, and to the reference's own rounding where that is larger.
+
+    It takes distances as x^2 + y^2 - 2xy in float32, which cancels: its published values are up to
+    3.6e-5 from the exact ones, by an amount that depends on the CPU that computed them.
+    """
+    vectors = embeddings.detach().double().permute(2, 0, 1)
+    distances = (vectors[:, :, None] - vectors[:, None]).square().sum(-1).sqrt()
+    same = identities[:, None] == identities[None]
+    hinge = torch.relu(distances[:, :, :, None] - distances[:, :, None, :] + 0.2)
+    hinge = torch.where(same[:, :, None] & ~same[:, None, :], hinge, 0.0).flatten(1)
+    exact = hinge.sum(1) / ((hinge > 0).sum(1) + 1e-9)
+    rounding = float((exact - expected).abs().max())
+    assert rounding < 4e-5
+    close(found, expected, atol=OUTPUT["atol"] + rounding, rtol=0.0)
+
+
 def relative_error(found, expected):
     return float((found - expected).norm() / expected.norm().clamp_min(1e-12))
 
@@ -117,11 +134,13 @@ def test_a_training_step_gives_the_reference_losses_gradients_and_statistics(
     )
     close(output.embeddings, reference["train_embeddings"], **OUTPUT)
     close(output.logits, reference["train_logits"], **OUTPUT)
-    close(triplet.per_part, reference["info:triplet/loss"], **OUTPUT)
+    close_to_reference_losses(
+        triplet.per_part, reference["info:triplet/loss"], output.embeddings, reference["pids"]
+    )
     close(triplet.violations.float(), reference["info:triplet/loss_num"], atol=0.0, rtol=0.0)
     close(entropy, reference["info:softmax/loss"], **OUTPUT)
     total = triplet.loss + entropy
-    close(total, reference["loss_total"], **OUTPUT)
+    close(total, reference["loss_total"], atol=2e-5, rtol=0.0)  # holds the mean of the above
 
     total.backward()
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
@@ -140,7 +159,12 @@ def test_a_training_step_gives_the_reference_losses_gradients_and_statistics(
 def test_the_triplet_loss_and_its_gradient_are_the_reference_ones(losses, case):
     embeddings = losses[f"trip_{case}_emb"].requires_grad_()
     result = triplet_loss(embeddings, losses[f"trip_{case}_labels"], 0.2)
-    close(result.per_part, losses[f"trip_{case}_loss_per_part"], **OUTPUT)
+    close_to_reference_losses(
+        result.per_part,
+        losses[f"trip_{case}_loss_per_part"],
+        embeddings,
+        losses[f"trip_{case}_labels"],
+    )
     close(result.loss, losses[f"trip_{case}_loss"], **OUTPUT)
     close(result.violations.float(), losses[f"trip_{case}_loss_num"], atol=0.0, rtol=0.0)
     result.loss.backward()
