@@ -16,7 +16,6 @@ import cv2
 
 from transforms.errors import RefusalError
 from transforms.files import sha256_bytes, sha256_file, write_bytes_atomic
-from transforms.processes import map_in_processes
 from transforms.progress import Progress
 from transforms.settings import SynthSettings
 from transforms.synth.plan import BatchPlan, RecordingPlan, plan_cohort
@@ -34,6 +33,7 @@ from transforms.synth.truth import (
     write_tables_entry,
 )
 from transforms.synth.video import encode_video
+from transforms.worker_pool import map_in_processes
 
 PARTICIPANTS_CSV: Final = "participants.csv"
 RECORDINGS_CSV: Final = "recordings.csv"

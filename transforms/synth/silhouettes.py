@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from transforms.errors import SettingsError
-from transforms.processes import map_in_processes
 from transforms.progress import Progress
 from transforms.schemas import (
     EXTRACTED_RECORDINGS,
@@ -39,6 +38,7 @@ from transforms.synth.outfit import draw_outfit
 from transforms.synth.plan import plan_participants
 from transforms.synth.walker import Path as WalkPath
 from transforms.synth.walker import pose_walker
+from transforms.worker_pool import map_in_processes
 
 SIZE_PX: Final = 64
 _CANVAS_SCALE: Final = 2  # drawn at twice the size, then averaged: grey edges

@@ -8,8 +8,8 @@ from pathlib import Path, PosixPath
 
 import pytest
 
+from transforms import worker_pool
 from transforms.errors import GaitworksError
-from transforms.intake import probe_workers
 from transforms.intake.probe_workers import probe_videos
 from transforms.settings import IntakeSettings
 
@@ -57,7 +57,7 @@ def test_a_file_that_needs_too_much_memory_is_refused(
 def test_a_worker_that_does_not_start_is_no_fault_of_the_file(
     tmp_path: Path, settings: IntakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(probe_workers, "_START_LIMIT_S", 0.0)
+    monkeypatch.setattr(worker_pool, "_START_LIMIT_S", 0.0)
     with pytest.raises(GaitworksError, match="does not start"):
         list(probe_videos([tmp_path], settings, worker_count=1))
     assert multiprocessing.active_children() == []
