@@ -7,7 +7,7 @@ from typing import Annotated
 import click
 import typer
 
-from orchestration.cli import cohort, doctor, pipeline, release
+from orchestration.cli import cohort, doctor, pipeline, release, weights
 from orchestration.cli.console import Context, print_json, say
 from orchestration.definitions import WORKSPACE_VARIABLE
 from transforms.errors import GaitworksError
@@ -35,6 +35,7 @@ app.command()(pipeline.verify)
 app.command()(pipeline.ui)
 app.command()(doctor.doctor)
 app.add_typer(release.app, name="release")
+app.add_typer(weights.app, name="weights")
 
 
 @app.callback()

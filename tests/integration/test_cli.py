@@ -20,7 +20,8 @@ def workspace(tmp_path: Path) -> Path:
 def test_help_names_every_command(workspace: Path) -> None:
     shown = gaitworks(workspace, "--help")
     assert shown.returncode == 0
-    commands = ("synth", "intake", "demo", "run", "status", "verify", "ui", "doctor", "release")
+    commands = ("synth", "intake", "demo", "run", "status", "verify", "ui", "doctor", "weights")
+    commands += ("release",)
     for command in commands:
         assert f" {command} " in shown.stdout
     taught = gaitworks(workspace, "run", "--help").stdout
