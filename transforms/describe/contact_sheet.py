@@ -4,6 +4,7 @@ Drawn with OpenCV alone, because a report holds one per recording; the bytes dep
 arguments. Silhouettes are shown dark on light so that the sheets can be printed.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +15,19 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from transforms.describe.drawing import (
+    GROUND,
+    MUTED,
+    Image,
+    blank,
+    encode_png,
+    spread,
+    write_line,
+)
 from transforms.describe.style import FLAG, INK, PAPER, bgr, class_colour
 from transforms.errors import InputError
 from transforms.shards.codec import decode_silhouettes
 
-Image = NDArray[np.uint8]  # (height, width, 3) blue, green, red
-
-_CELL_COLOUR: Final = "#eef1f4"
-_MUTED: Final = "#5b6670"
 _GAP_PX: Final = 8
 _MARGIN_PX: Final = 10
 _TITLE_PX: Final = 26
@@ -42,7 +48,8 @@ def draw_contact_sheet(
 ) -> bytes:
     """Draw evenly sampled frames of one recording, the flagged ones with a red border.
 
-    A thin line above the cells shows every frame: dark where kept, red where flagged.
+    A thin line above the cells shows every frame: dark where kept, red where flagged. Where even
+    steps would miss a reason altogether, a frame of it takes the place of its nearest neighbour.
 
     Args:
         silhouettes: `(frame, height, width) uint8` in [0, 255], the frames kept.
@@ -77,7 +84,7 @@ def draw_contact_sheet(
     frames = sorted(positions.keys() | reasons.keys())
     while True:
         for scale in (2, 1):
-            shown = [frames[place] for place in _spread(len(frames), cell_limit)]
+            shown = _choose_frames(frames, reasons, cell_limit)
             cells = [
                 _draw_cell(
                     silhouettes[positions[frame]] if frame in positions else None,
@@ -89,7 +96,7 @@ def draw_contact_sheet(
                 for frame in shown
             ]
             line = np.array([frame in reasons for frame in frames], dtype=np.uint8)
-            data = _encode(_assemble(cells, columns, title, line))
+            data = encode_png(_assemble(cells, columns, title, line))
             if max_bytes is None or len(data) < max_bytes:
                 return data
         if cell_limit == 1:
@@ -164,16 +171,16 @@ def draw_cohort_sheet(
     """
     if sequences.is_empty() or cells < 1 or row_limit < 1:
         raise ValueError("a cohort sheet needs at least one strip of at least one cell")
-    rows = sequences[_spread(sequences.height, row_limit)].to_dicts()
+    rows = sequences[spread(sequences.height, row_limit)].to_dicts()
     strips = [_Strip(row["sequence_id"], row["label"], _decode(row)) for row in rows]
     while True:
-        data = _encode(_assemble_strips(strips, cells, title))
+        data = encode_png(_assemble_strips(strips, cells, title))
         if max_bytes is None or len(data) < max_bytes:
             return data
         if cells > 4:
             cells = max(4, cells * 3 // 4)
         elif len(strips) > 1:
-            strips = [strips[place] for place in _spread(len(strips), len(strips) // 2)]
+            strips = [strips[place] for place in spread(len(strips), len(strips) // 2)]
         else:
             raise ValueError(f"a cohort sheet of {len(data)} bytes does not fit in {max_bytes}")
 
@@ -195,39 +202,25 @@ def _decode(sequence: Mapping[str, Any]) -> NDArray[np.uint8]:
     )
 
 
-def _spread(count: int, limit: int) -> list[int]:
-    """Return at most `limit` of the positions 0..count-1, evenly spread, both ends included."""
-    if count <= limit:
-        return list(range(count))
-    return [int(place) for place in np.linspace(0, count - 1, limit).round()]
-
-
-def _blank(height: int, width: int, colour: str) -> Image:
-    return np.full((height, width, 3), bgr(colour), dtype=np.uint8)
-
-
-def _write(image: Image, text: str, x: int, y: int, colour: str, size: int, weight: int) -> None:
-    """Write one line at a baseline, cut with an ellipsis where the image ends."""
-    font = cv2.FontFace("sans")
-    line = text.replace("\n", " ").replace("\r", " ")
-    # A pixel a letter at least: what is longer can't fit, and need not be measured.
-    line = line[: image.shape[1]]
-    cut = line
-    while cut and _text_width(font, line, size, weight) > image.shape[1] - x:
-        cut = cut[:-1]
-        line = cut.rstrip() + "…"
-    cv2.putText(image, line, (x, y), bgr(colour), font, size, weight)
-
-
-def _text_width(font: Any, text: str, size: int, weight: int) -> int:
-    # `Any`: OpenCV ships no type for its fonts.
-    return int(cv2.getTextSize((0, 0), text, (0, 0), font, size, weight)[2])
+def _choose_frames(frames: Sequence[int], reasons: Mapping[int, str], limit: int) -> list[int]:
+    """Return evenly spread frames, among them the middle one of every reason that has room."""
+    shown = [frames[place] for place in spread(len(frames), limit)]
+    for reason, _ in Counter(reasons.values()).most_common(limit // 4):
+        if any(reasons.get(frame) == reason for frame in shown):
+            continue
+        of_reason = sorted(frame for frame in reasons if reasons[frame] == reason)
+        wanted = of_reason[len(of_reason) // 2]
+        plain = [frame for frame in shown if frame not in reasons]
+        if plain:
+            shown.remove(min(plain, key=lambda frame: abs(frame - wanted)))
+            shown.append(wanted)
+    return sorted(shown)
 
 
 def _shade(silhouette: NDArray[np.uint8], scale: int) -> Image:
     """Return a silhouette as ink on the cell's ground, enlarged without smoothing."""
     share = silhouette[..., None].astype(np.float32) / 255.0
-    ground = np.array(bgr(_CELL_COLOUR), dtype=np.float32)
+    ground = np.array(bgr(GROUND), dtype=np.float32)
     ink = np.array(bgr(INK), dtype=np.float32)
     image = (ground + (ink - ground) * share).round().astype(np.uint8)
     return image.repeat(scale, axis=0).repeat(scale, axis=1)
@@ -241,33 +234,35 @@ def _draw_cell(
     reason: str | None,
 ) -> Image:
     height, width = shape[0] * scale, shape[1] * scale
-    cell = _blank(height + _CAPTION_PX, width, PAPER)
+    cell = blank(height + _CAPTION_PX, width, PAPER)
     if silhouette is not None:
         cell[:height] = _shade(silhouette, scale)
     else:
-        cell[:height] = bgr(_CELL_COLOUR)
+        cell[:height] = bgr(GROUND)
         for start in range(-height, width, 12):
             cv2.line(cell[:height], (start, height), (start + height, 0), bgr("#d3d9df"), 1)
     if reason is not None:
         cv2.rectangle(cell, (0, 0), (width - 1, height - 1), bgr(FLAG), 2)
-        _write(cell, reason.replace("_", " "), 0, height + 24, FLAG, 9, 500)
-    _write(cell, str(frame), 0, height + 12, FLAG if reason is not None else _MUTED, 10, 400)
+        write_line(cell, reason.replace("_", " "), 0, height + 24, FLAG, size=9, weight=500)
+    write_line(
+        cell, str(frame), 0, height + 12, FLAG if reason is not None else MUTED, size=10, weight=400
+    )
     return cell
 
 
 def _assemble(cells: list[Image], columns: int, title: str, line: NDArray[np.uint8]) -> Image:
     if not cells:
-        sheet = _blank(_TITLE_PX * 2 + _MARGIN_PX, 420, PAPER)
-        _write(sheet, title, _MARGIN_PX, 18, INK, 12, 600)
-        _write(sheet, "no frames", _MARGIN_PX, 44, _MUTED, 12, 400)
+        sheet = blank(_TITLE_PX * 2 + _MARGIN_PX, 420, PAPER)
+        write_line(sheet, title, _MARGIN_PX, 18, INK, size=12, weight=600)
+        write_line(sheet, "no frames", _MARGIN_PX, 44, MUTED, size=12, weight=400)
         return sheet
     cell_height, cell_width = cells[0].shape[:2]
     columns = min(columns, len(cells))
     rows = -(-len(cells) // columns)
     inner = columns * (cell_width + _GAP_PX) - _GAP_PX
     top = _TITLE_PX + _TIMELINE_PX + _GAP_PX
-    sheet = _blank(top + rows * (cell_height + _GAP_PX), max(inner, 320) + 2 * _MARGIN_PX, PAPER)
-    _write(sheet, title, _MARGIN_PX, 18, INK, 12, 600)
+    sheet = blank(top + rows * (cell_height + _GAP_PX), max(inner, 320) + 2 * _MARGIN_PX, PAPER)
+    write_line(sheet, title, _MARGIN_PX, 18, INK, size=12, weight=600)
     # One column of pixels per stretch of frames: red where any of the stretch is flagged.
     starts = np.arange(inner) * len(line) // inner
     is_flagged = np.maximum.reduceat(line, starts)
@@ -286,27 +281,20 @@ def _assemble_strips(strips: list[_Strip], cells: int, title: str) -> Image:
     height = max(strip.silhouettes.shape[1] for strip in strips)
     width = max(strip.silhouettes.shape[2] for strip in strips)
     pitch = height + 6
-    sheet = _blank(
+    sheet = blank(
         _TITLE_PX + len(strips) * pitch + 4,
         2 * _MARGIN_PX + _GUTTER_PX + cells * (width + 2) - 2,
         PAPER,
     )
-    _write(sheet, title, _MARGIN_PX, 18, INK, 12, 600)
+    write_line(sheet, title, _MARGIN_PX, 18, INK, size=12, weight=600)
     for row, strip in enumerate(strips):
         y = _TITLE_PX + row * pitch
         sheet[y : y + height, _MARGIN_PX : _MARGIN_PX + 5] = bgr(class_colour(strip.label))
         gutter = sheet[y : y + height, _MARGIN_PX + 5 : _GUTTER_PX]
-        _write(gutter, strip.label, 8, 26, INK, 13, 700)
-        _write(gutter, strip.name, 8, 44, _MUTED, 11, 400)
-        for column, place in enumerate(_spread(len(strip.silhouettes), cells)):
+        write_line(gutter, strip.label, 8, 26, INK, size=13, weight=700)
+        write_line(gutter, strip.name, 8, 44, MUTED, size=11, weight=400)
+        for column, place in enumerate(spread(len(strip.silhouettes), cells)):
             x = _MARGIN_PX + _GUTTER_PX + column * (width + 2)
             picture = _shade(strip.silhouettes[place], 1)
             sheet[y : y + picture.shape[0], x : x + picture.shape[1]] = picture
     return sheet
-
-
-def _encode(image: Image) -> bytes:
-    is_written, data = cv2.imencode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 6])
-    if not is_written:
-        raise ValueError(f"OpenCV can't encode an image of {image.shape}")
-    return data.tobytes()

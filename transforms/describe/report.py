@@ -12,7 +12,7 @@ from transforms.describe.data_sections import cohort_section, extraction_section
 from transforms.describe.experiment_section import experiment_section
 from transforms.describe.gather import Material, ReportInputs, gather
 from transforms.describe.headline_section import headline_section
-from transforms.describe.page import Section
+from transforms.describe.rendering import load_template
 from transforms.describe.split_section import split_section
 from transforms.files import canonical_json
 
@@ -20,7 +20,6 @@ __all__ = ["ReportInputs", "write_report"]
 
 REPORT_NAME: Final = "report.html"
 SUMMARY_NAME: Final = "summary.json"
-_TEMPLATES: Final = Path(__file__).parent / "templates"
 _SECTIONS: Final = (
     headline_section,
     cohort_section,
@@ -47,7 +46,8 @@ def write_report(inputs: ReportInputs, output: Path) -> None:
     """
     material = gather(inputs)
     sections = tuple(describe(material) for describe in _SECTIONS)
-    (output / REPORT_NAME).write_text(_render(inputs.title, sections), encoding="utf-8")
+    page = load_template("report.html.jinja").render(title=inputs.title, sections=sections)
+    (output / REPORT_NAME).write_text(page, encoding="utf-8")
     (output / SUMMARY_NAME).write_bytes(canonical_json(summarise(material)))
 
 
@@ -74,17 +74,3 @@ def summarise(material: Material) -> dict[str, Any]:
             if found["value"] is not None:
                 figures[f"{metrics['experiment']}/participant/{name}"] = found["value"]
     return figures
-
-
-def _render(title: str, sections: tuple[Section, ...]) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    return environment.get_template("report.html.jinja").render(title=title, sections=sections)

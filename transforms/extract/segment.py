@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.extract.background import BackgroundModel, as_float32, as_uint8, measure_distance
+from transforms.extract.mask_cleanup import grow_box, keep_person, shift_box
 from transforms.extract.protocols import Box, Frame, MaskCrop, RecordingContext
 
 _MARGIN: Final = 0.08
@@ -28,7 +29,6 @@ _DOUBT: Final = (2.2, 9.0)
 _REFINE_FROM_DOUBT: Final = 0.35
 """Share of doubtful pixels from which GrabCut is asked; clear frames lie below 0.1."""
 _REFINE_MAX_PX: Final = 8_000
-_CRACK_SHARE: Final = 0.02
 _SHADOW_BAND: Final = 0.12
 _SHADOW_DEPTH: Final = 0.65
 _SHADOW_TINT: Final = 0.08
@@ -64,18 +64,20 @@ def cut_person(
         model: the scene.
     """
     height, width = frame.image.shape[:2]
-    x0, y0, x1, y1 = crop = _grow(box, width, height)
+    x_margin = max(_MIN_MARGIN_PX, _MARGIN * (box[2] - box[0]))
+    y_margin = max(_MIN_MARGIN_PX, _MARGIN / 2 * (box[3] - box[1]))
+    x0, y0, x1, y1 = crop = grow_box(box, x_margin, y_margin, (height, width))
     rows, columns = slice(y0, y1), slice(x0, x1)
     image = frame.image[rows, columns]
     lit = model.lit(model.gain(frame), rows, columns)
     distance = measure_distance(image, lit, model.noise[rows, columns], _BLUR_PX)
-    inner = _shift(box, x0, y0)
+    inner = shift_box(box, x0, y0)
     is_person = find_outline(distance)
     _remove_shadow(is_person, image, lit, inner)
     mask = keep_person(
         is_person.astype(np.uint8) * np.uint8(255),
         inner,
-        [_shift(other, x0, y0) for other in neighbours],
+        [shift_box(other, x0, y0) for other in neighbours],
     )
     doubtful = find_doubt(distance, mask)
     doubt = np.count_nonzero(doubtful) / max(1, int(np.count_nonzero(mask)))
@@ -110,52 +112,6 @@ def _remove_shadow(
     is_person[top:] &= ~(
         (darkest > _SHADOW_DEPTH) & (brightest < 1.0) & (brightest - darkest < _SHADOW_TINT)
     )
-
-
-def keep_person(mask: NDArray[np.uint8], box: Box, neighbours: Sequence[Box]) -> NDArray[np.uint8]:
-    """Keep the component that belongs to the box, with the holes that noise left in it closed.
-
-    Args:
-        mask: `(height, width)` uint8 {0, 255}.
-        box: the person's box in the mask's pixels.
-        neighbours: boxes of others; what lies in them and outside `box` is cleared first.
-
-    Returns:
-        `(height, width)` uint8 {0, 255}; empty where nothing lies in the box.
-    """
-    mask = as_uint8(cv2.medianBlur(mask, 3))
-    x0, y0, x1, y1 = (max(0, round(value)) for value in box)
-    for other in neighbours:
-        u0, v0, u1, v1 = (max(0, round(value)) for value in other)
-        own = mask[y0:y1, x0:x1].copy()
-        mask[v0:v1, u0:u1] = 0
-        mask[y0:y1, x0:x1] = own
-    # Weak spots cut a body into pieces: join over small gaps to decide what belongs together.
-    reach = max(3, round(0.03 * mask.shape[0])) | 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    joined = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel)
-    count, labels = cv2.connectedComponents(joined, connectivity=8)
-    if count <= 1:
-        return np.zeros_like(mask)
-    inside = np.bincount(labels[y0:y1, x0:x1].ravel(), minlength=count)
-    inside[0] = 0
-    best = int(np.argmax(inside))
-    kept = np.where(labels == best, mask, np.uint8(0)).astype(np.uint8)
-    # Where clothes turn from darker to brighter than the scene, the difference crosses zero.
-    reach = max(3, round(_CRACK_SHARE * mask.shape[0])) | 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-    return _fill_specks(as_uint8(cv2.morphologyEx(kept, cv2.MORPH_CLOSE, kernel)))
-
-
-def _fill_specks(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Fill holes too small to be the space between arm and trunk."""
-    limit = 0.004 * np.count_nonzero(mask)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(255 - mask, connectivity=4)
-    is_speck = stats[:, cv2.CC_STAT_AREA] < limit
-    is_speck[0] = False
-    if count > 1 and is_speck.any():
-        mask[is_speck[labels]] = 255
-    return mask
 
 
 def find_doubt(distance: NDArray[np.float32], mask: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -195,17 +151,3 @@ def refine_by_colour(
     size = (mask.shape[1], mask.shape[0])
     person = as_uint8(cv2.resize(person, size, interpolation=cv2.INTER_LINEAR))
     return as_uint8(np.where(doubtful & (person > 127), np.uint8(255), mask))
-
-
-def _grow(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
-    x_margin = max(_MIN_MARGIN_PX, _MARGIN * (box[2] - box[0]))
-    y_margin = max(_MIN_MARGIN_PX, _MARGIN / 2 * (box[3] - box[1]))
-    x0 = min(max(0, round(box[0] - x_margin)), width - 1)
-    y0 = min(max(0, round(box[1] - y_margin)), height - 1)
-    x1 = max(x0 + 1, min(width, round(box[2] + x_margin)))
-    y1 = max(y0 + 1, min(height, round(box[3] + y_margin)))
-    return (x0, y0, x1, y1)
-
-
-def _shift(box: Box, x0: int, y0: int) -> Box:
-    return (box[0] - x0, box[1] - y0, box[2] - x0, box[3] - y0)

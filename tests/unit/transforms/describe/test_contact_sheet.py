@@ -42,6 +42,17 @@ def test_a_flag_between_the_sampled_frames_shows_in_the_line() -> None:
     assert count_red(draw_contact_sheet(WALK, range(30), flagged={13: ""}, cell_limit=2)) > 0
 
 
+@pytest.mark.parametrize("dropped", [[13], [13, 14], [5, 13, 14]])
+def test_a_reason_that_even_steps_would_miss_gets_a_cell(dropped: list[int]) -> None:
+    kept = [frame for frame in range(30) if frame not in dropped]
+    flagged = dict.fromkeys(dropped, "area_jump")
+    sheet = read(draw_contact_sheet(WALK[kept], kept, flagged=flagged, cell_limit=4))
+    plain = read(draw_contact_sheet(WALK, range(30), cell_limit=4))
+    assert sheet.shape == plain.shape
+    blue, _, red = np.moveaxis(sheet[40:], -1, 0)  # below the line that stands for all frames
+    assert (red - blue > 80).sum() > 100
+
+
 def test_dropped_frames_take_a_cell_of_their_own() -> None:
     kept = draw_contact_sheet(WALK[:4], range(4), columns=10)
     with_dropped = draw_contact_sheet(

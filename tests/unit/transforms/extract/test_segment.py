@@ -6,7 +6,6 @@ from transforms.extract.protocols import Frame
 from transforms.extract.segment import (
     BackgroundGrabCutSegmenter,
     cut_person,
-    keep_person,
     refine_by_colour,
 )
 
@@ -62,20 +61,9 @@ def test_a_soft_shadow_at_the_feet_is_not_part_of_the_body() -> None:
     assert np.count_nonzero(crop.mask[:, : 55 - x0]) == 0
 
 
-def test_a_crack_between_clothes_is_closed_but_not_the_space_between_legs() -> None:
-    mask = np.zeros((120, 60), np.uint8)
-    mask[10:110, 15:45] = 255
-    mask[50, 15:45] = 0
-    mask[70:110, 26:34] = 0
-    kept = keep_person(mask, (10, 5, 50, 115), ())
-    assert kept[50, 30] == 255
-    assert not kept[90, 28:32].any()
-
-
 def test_an_empty_box_gives_an_empty_mask() -> None:
     crop = cut_person(picture([]), (150, 100, 170, 130), (), model())
     assert not crop.mask.any()
-    assert not keep_person(np.zeros((20, 20), np.uint8), (0, 0, 20, 20), ()).any()
 
 
 def test_grabcut_only_adds_and_only_where_in_doubt() -> None:
