@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from transforms.files import sha256_file
 from transforms.settings import IntakeSettings
-from transforms.video import open_video
+from transforms.video import choose_video_stream, displayed_size, open_video
 
 _MAX_FRAMES: Final = 200_000
 _MAX_PACKETS_TO_FIRST_FRAME: Final = 300
@@ -26,8 +26,8 @@ class VideoFacts:
     Attributes:
         sha256: of the whole file.
         video_bytes: the file's size.
-        codec: FFmpeg's name of the first video stream's codec.
-        width_px: of the frame as displayed, after the rotation.
+        codec: FFmpeg's name of the codec of the video stream that counts.
+        width_px: of the frame as displayed, upright and with square pixels.
         height_px: likewise.
         rotation_degrees: by how much the stored frames are turned anticlockwise for display.
         fps: frames per second, measured from the timestamps where there are any.
@@ -104,19 +104,17 @@ def _inspect_container(path: Path, facts: VideoFacts, settings: IntakeSettings) 
         expected = "an mp4, mov, mkv, webm, avi, mpeg or flv video"
         return _refuse(facts, "not_a_video", message, expected, _say(error))
     with container:
-        if not container.streams.video:
+        stream = choose_video_stream(container)
+        if stream is None:
             message = "the file holds no video stream"
             return _refuse(facts, "no_video_stream", message, "one video stream")
-        stream = container.streams.video[0]
         codec = stream.codec_context
         if codec is None:
             message = "no decoder is known for the video stream"
             return _refuse(facts, "probe_failed", message, "a common codec such as h264")
         facts = replace(facts, codec=str(codec.name))
         if codec.width * codec.height > settings.max_pixels:
-            limit = f"at most {settings.max_pixels} pixels a frame"
-            found = f"{codec.width}x{codec.height}"
-            return _refuse(facts, "too_many_pixels", "the frames are too large", limit, found)
+            return _refuse_size(facts, codec.width, codec.height, settings)
         codec.thread_count = 1
         return _inspect_stream(container, stream, facts, settings)
 
@@ -139,16 +137,15 @@ def _inspect_stream(
     if first_frame is None:
         expected = "a video whose frames decode"
         return _refuse(facts, "probe_failed", "no frame decodes", expected, why_not)
-    rotation = round(first_frame.rotation) % 360
-    width, height = first_frame.width, first_frame.height
-    if rotation in (90, 270):
-        width, height = height, width
+    width, height = displayed_size(first_frame, stream)
+    if width * height > settings.max_pixels:
+        return _refuse_size(facts, width, height, settings)
     fps, duration = times.rate_and_duration(count, stream)
     facts = replace(
         facts,
         width_px=width,
         height_px=height,
-        rotation_degrees=rotation,
+        rotation_degrees=round(first_frame.rotation) % 360,
         fps=fps,
         frame_count=count,
         duration_s=duration,
@@ -235,6 +232,14 @@ def _refuse(
     facts: VideoFacts, code: str, message: str, expected: str, found: str | None = None
 ) -> ProbeResult:
     return ProbeResult(facts, (Fault(code, message, expected, found),))
+
+
+def _refuse_size(
+    facts: VideoFacts, width: int, height: int, settings: IntakeSettings
+) -> ProbeResult:
+    limit = f"at most {settings.max_pixels} pixels a frame"
+    message = "the frames are too large"
+    return _refuse(facts, "too_many_pixels", message, limit, f"{width}x{height}")
 
 
 def _say(error: Exception) -> str:

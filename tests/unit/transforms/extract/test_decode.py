@@ -1,12 +1,14 @@
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
-from transforms.extract.decode import VideoFrames, _upright
+from transforms.extract.decode import VideoFrames
+from transforms.extract.decode_pool import DecoderPool
+from transforms.extract.decode_stream import StreamReader
+from transforms.settings import DecodeSettings
 
 WriteVideo = Callable[..., Path]
 
@@ -25,6 +27,7 @@ def test_frames_come_in_order_with_their_times(write_video: WriteVideo) -> None:
     levels = [frame.image.mean() for frame in frames]
     assert levels == pytest.approx([20 + 10 * i for i in range(12)], abs=5)
     assert frames[0].image.shape == (32, 48, 3)
+    assert video.frame_shape == (32, 48)
 
 
 @pytest.mark.parametrize("cache_bytes", [0, 2**20], ids=["decoded again", "kept"])
@@ -36,23 +39,82 @@ def test_a_second_pass_gives_the_same_frames(write_video: WriteVideo, cache_byte
         np.testing.assert_array_equal(a.image, b.image)
 
 
-@pytest.mark.parametrize(
-    ("rotation", "expected"),
-    [
-        (0, [[1, 2], [3, 4]]),
-        (90, [[2, 4], [1, 3]]),
-        (180, [[4, 3], [2, 1]]),
-        (-90, [[3, 1], [4, 2]]),
-    ],
-)
-def test_rotation_metadata_is_applied_anticlockwise(
-    rotation: int, expected: list[list[int]]
+def test_passes_may_run_side_by_side(write_video: WriteVideo) -> None:
+    video = VideoFrames(write_video(shades(6)), cache_bytes=0)
+    pairs = list(zip(video.frames(), video.frames(), strict=True))
+    assert len(pairs) == 6
+    assert all((a.image == b.image).all() for a, b in pairs)
+    assert video.problem is None
+
+
+def test_a_pass_that_is_closed_costs_no_later_one(write_video: WriteVideo) -> None:
+    video = VideoFrames(write_video(shades(12)))
+    open_pass = video.frames()
+    next(open_pass)
+    video.close()
+    assert len(list(open_pass)) < 12
+    assert len(list(video.frames())) == 12
+    assert video.problem is None
+
+
+RING = "transforms.extract.decode_process.RING_BYTES"
+
+
+@pytest.mark.parametrize("ring_bytes", [2**20, 4096], ids=["decoded ahead", "waiting for a slot"])
+def test_one_process_serves_many_videos_whole_or_not(
+    write_video: WriteVideo, monkeypatch: pytest.MonkeyPatch, ring_bytes: int
 ) -> None:
-    image = np.repeat(np.array([[1, 2], [3, 4]], np.uint8)[:, :, None], 3, axis=2)
-    picture = SimpleNamespace(rotation=rotation)
-    decoded = SimpleNamespace(to_ndarray=lambda: image)
-    reformatter = SimpleNamespace(reformat=lambda picture, format: decoded)
-    assert _upright(picture, reformatter)[:, :, 0].tolist() == expected
+    monkeypatch.setattr(RING, ring_bytes)
+    pool = DecoderPool()
+    path = write_video(shades(12))
+    try:
+        pids = set()
+        for _ in range(3):
+            video = VideoFrames(path, cache_bytes=0, pool=pool)
+            assert next(video.frames()).index == 0
+            frames = list(video.frames())
+            assert [frame.image[0, 0, 0] for frame in frames] == pytest.approx(
+                [20 + 10 * index for index in range(12)], abs=5
+            )
+            decoder = pool.take(DecodeSettings().memory_limit_mib)
+            pids.add(decoder.pid)
+            pool.give_back(decoder)
+        assert len(pids) == 1
+    finally:
+        pool.close()
+
+
+@pytest.mark.parametrize(
+    ("limits", "code", "frame_count"),
+    [({"max_frames": 4}, "too_many_frames", 4), ({"max_pixels": 32 * 48 - 1}, "too_large", 0)],
+)
+def test_videos_over_a_limit_end_there(
+    write_video: WriteVideo, limits: dict[str, int], code: str, frame_count: int
+) -> None:
+    video = VideoFrames(write_video(shades(5)), DecodeSettings(**limits))
+    assert len(list(video.frames())) == frame_count
+    assert video.problem is not None
+    assert video.problem.code == code
+    assert not video.problem.is_about_the_moment
+
+
+@pytest.mark.parametrize("limits", [{"max_frames": 5}, {"max_pixels": 32 * 48}])
+def test_videos_at_a_limit_are_whole(write_video: WriteVideo, limits: dict[str, int]) -> None:
+    video = VideoFrames(write_video(shades(5)), DecodeSettings(**limits))
+    assert len(list(video.frames())) == 5
+    assert video.problem is None
+
+
+def test_the_ring_grows_for_large_frames(
+    write_video: WriteVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RING, 4096)
+    path = write_video(shades(12))
+    expected = [image.copy() for _, image in StreamReader(path, max_pixels=2**26).pictures()]
+    found = [frame.image for frame in VideoFrames(path, pool=DecoderPool()).frames()]
+    assert len(found) == len(expected) == 12
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_an_audio_file_has_no_video_stream(tmp_path: Path) -> None:
