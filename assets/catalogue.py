@@ -15,11 +15,20 @@ from assets.extraction import (
 from assets.intake import INTAKE_REGISTER, intake_register
 from assets.release import DATASET_RELEASE, dataset_release
 from assets.report import RESULTS_REPORT, results_report
-from assets.sources import RAW_COHORT, SYNTHETIC_TRUTH, raw_cohort, synthetic_truth
+from assets.sources import (
+    MODEL_WEIGHTS,
+    OVERRIDES,
+    RAW_COHORT,
+    SYNTHETIC_TRUTH,
+    model_weights,
+    overrides,
+    raw_cohort,
+    synthetic_truth,
+)
 from assets.splits import PARTICIPANT_SPLITS, participant_splits
 from assets.stage import Source, Stage
 
-SOURCES: Final[tuple[Source, ...]] = (RAW_COHORT, SYNTHETIC_TRUTH)
+SOURCES: Final[tuple[Source, ...]] = (RAW_COHORT, OVERRIDES, MODEL_WEIGHTS, SYNTHETIC_TRUTH)
 STAGES: Final[tuple[Stage, ...]] = (
     INTAKE_REGISTER,
     SILHOUETTE_SEQUENCES,
@@ -31,7 +40,12 @@ STAGES: Final[tuple[Stage, ...]] = (
     RESULTS_REPORT,
     DATASET_RELEASE,
 )
-SOURCE_SPECS: Final[tuple[AssetSpec, ...]] = (raw_cohort, synthetic_truth)
+SOURCE_SPECS: Final[tuple[AssetSpec, ...]] = (
+    raw_cohort,
+    overrides,
+    model_weights,
+    synthetic_truth,
+)
 ASSETS: Final[tuple[AssetsDefinition, ...]] = (
     intake_register,
     silhouette_sequences,

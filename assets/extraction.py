@@ -3,27 +3,30 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from dagster import AssetExecutionContext, MaterializeResult
+from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
 from assets.intake import INTAKE_REGISTER
 from assets.materialise import Metadata, materialise
 from assets.partitions import Partitioning
 from assets.previews import PICTURE_MAX_BYTES, count_by, read_table, show_png, show_table
-from assets.sources import RAW_COHORT, SYNTHETIC_TRUTH
+from assets.sources import MODEL_WEIGHTS, OVERRIDES, RAW_COHORT, SYNTHETIC_TRUTH
 from assets.stage import Stage, input_directories, stage_asset
 from assets.workspace import Workspace
 from transforms.files import canonical_json
 from transforms.processes import count_workers
 from transforms.progress import Progress
 
+if TYPE_CHECKING:
+    from transforms.extract.batch import Work
+
 SILHOUETTE_SEQUENCES: Final = Stage(
     name="silhouette_sequences",
     folder="data/extraction/{partition}",
-    inputs=(RAW_COHORT, INTAKE_REGISTER),
+    inputs=(RAW_COHORT, OVERRIDES, MODEL_WEIGHTS, INTAKE_REGISTER),
     params=("extraction",),
-    code_version="1",
+    code_version="2",
     partitioning=Partitioning.INTAKE_BATCH,
 )
 EXTRACTION_SCORE: Final = Stage(
@@ -51,26 +54,50 @@ def silhouette_sequences(
     def build(output: Path, progress: Progress) -> Mapping[str, Any]:
         from transforms.extract.batch import extract_batch
 
-        extract_batch(
-            INTAKE_REGISTER.directory(workspace, context.partition_key),
-            RAW_COHORT.directory(workspace, context.partition_key) / "videos",
-            workspace.settings.extraction,
-            workspace.scratch / "cache" / "extraction",
+        runtime = workspace.settings.runtime
+        summary = extract_batch(
+            plan_extraction(workspace, context.partition_key),
             output,
-            worker_count=count_workers(workspace.settings.runtime.worker_count),
+            worker_count=count_workers(runtime.worker_count),
             progress=progress,
+            engine=runtime.extraction_engine,
         )
-        return {}
+        return {"backends": summary.backends}
 
     return materialise(context, workspace, SILHOUETTE_SEQUENCES, build, _describe_sequences)
 
 
+def plan_extraction(workspace: Workspace, batch_id: str) -> "Work":
+    """Return what extracting one intake batch works on and with."""
+    from transforms.extract.batch import Work
+    from transforms.extract.overrides import OVERRIDES_NAME
+    from transforms.extract.registry import Resources
+
+    settings = workspace.settings.extraction
+    workers = count_workers(workspace.settings.runtime.worker_count)
+    return Work(
+        intake_dir=INTAKE_REGISTER.directory(workspace, batch_id),
+        videos=RAW_COHORT.directory(workspace, batch_id) / "videos",
+        overrides=OVERRIDES.directory(workspace, batch_id) / OVERRIDES_NAME,
+        cache_root=workspace.scratch / "cache" / "extraction",
+        settings=settings,
+        resources=Resources(
+            detector_weights=MODEL_WEIGHTS.weights(workspace, settings.detector_weights),
+            segmenter_weights=MODEL_WEIGHTS.weights(workspace, settings.segmenter_weights),
+            device=workspace.settings.runtime.device,
+            threads=max(1, count_workers(0) // workers),
+        ),
+    )
+
+
 def _describe_sequences(directory: Path) -> Metadata:
-    from transforms.describe.contact_sheet import draw_cohort_sheet
+    from transforms.describe.contact_sheet import draw_cohort_sheet, draw_recording_sheet
+    from transforms.describe.recording_sheets import SHEETS_NAME
 
     recordings = read_table(directory, "recordings.parquet")
     frames = read_table(directory, "frames.parquet")
     sequences = read_table(directory, "sequences.parquet")
+    ranked = recordings.sort("quality_score", "recording_id", nulls_last=False)
     metadata: Metadata = {
         "recordings": recordings.height,
         "sequences": sequences.height,
@@ -78,11 +105,38 @@ def _describe_sequences(directory: Path) -> Metadata:
         "kept_frames": int((frames["status"] == "kept").sum()),
         "verdicts": show_table(count_by(recordings, "verdict", "reason_code")),
         "dropped_frames": show_table(count_by(frames, "status", "reason")),
+        "contact_sheets": MetadataValue.path(directory / SHEETS_NAME),
+        "quality_worst_first": show_table(
+            ranked.select(name for name in _QUALITY_COLUMNS if name in ranked.columns)
+        ),
     }
     if sequences.height:
         sheet = draw_cohort_sheet(sequences, max_bytes=PICTURE_MAX_BYTES)
         metadata["contact_sheet"] = show_png(sheet, "silhouettes of this batch, a row a recording")
+        worst = ranked.filter(ranked["verdict"] == "accepted")["recording_id"][0]
+        picture = draw_recording_sheet(directory, worst, max_bytes=PICTURE_MAX_BYTES)
+        metadata["lowest_quality_accepted"] = show_png(
+            picture, "silhouettes of the accepted recording with the lowest quality score"
+        )
     return metadata
+
+
+# Of many columns, those that fit the width of the UI.
+_QUALITY_COLUMNS: Final = (
+    "recording_id",
+    "verdict",
+    "quality_score",
+    "kept_frame_count",
+    "frame_count",
+    "kept_fraction",
+    "completeness",
+    "flicker",
+    "sharpness",
+    "cadence_steps_per_min",
+    "gait_cycles",
+    "direction",
+    "override",
+)
 
 
 @stage_asset(EXTRACTION_SCORE, group="extraction", kinds={"python"}, owner="data-engineering")

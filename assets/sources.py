@@ -1,13 +1,51 @@
-"""The folders people fill: the cohort's videos and, for a synthetic one, the truth beside them."""
+"""What people put there: videos, decisions on recordings, weights, and truth where it is known."""
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from dagster import AssetSpec
 
 from assets.partitions import Partitioning, intake_batches
 from assets.stage import Source
+from assets.workspace import Workspace
+from transforms.files import canonical_json, sha256_bytes
+from transforms.weights.registry import REGISTRY_NAME, STORE_NAME, Registry, read_registry
+from transforms.weights.verified import Weights
+
+
+@dataclass(frozen=True)
+class WeightsSource(Source):
+    """The registry of weights; only the entries that the settings name count for the lineage."""
+
+    def directory(self, workspace: Workspace, partition: str | None) -> Path:
+        """Return the registry's file."""
+        return workspace.path / self.folder
+
+    def version(self, workspace: Workspace, partition: str | None) -> str:
+        """Return a hash over the entries in use: files, hashes and contracts."""
+        registry = self.registry(workspace)
+        names = (
+            workspace.settings.extraction.detector_weights,
+            workspace.settings.extraction.segmenter_weights,
+        )
+        used = {name: registry.entry(name).model_dump(mode="json") for name in names if name}
+        return sha256_bytes(canonical_json(used))
+
+    def registry(self, workspace: Workspace) -> Registry:
+        """Return what is registered; a file that is not there registers nothing."""
+        return read_registry(self.directory(workspace, None))
+
+    def weights(self, workspace: Workspace, name: str | None) -> Weights | None:
+        """Return an entry with the place of its files; None for no name."""
+        if name is None:
+            return None
+        return self.registry(workspace).weights(name, workspace.path / STORE_NAME)
+
 
 RAW_COHORT: Final = Source("raw_cohort", "raw", Partitioning.INTAKE_BATCH)
+OVERRIDES: Final = Source("overrides", "overrides", Partitioning.INTAKE_BATCH, is_optional=True)
+MODEL_WEIGHTS: Final = WeightsSource("model_weights", REGISTRY_NAME)
 SYNTHETIC_TRUTH: Final = Source("synthetic_truth", "truth")
 
 raw_cohort: Final = AssetSpec(
@@ -32,4 +70,28 @@ synthetic_truth: Final = AssetSpec(
     kinds={"numpy"},
     owners=["team:data-engineering"],
     metadata={"folder": SYNTHETIC_TRUTH.folder},
+)
+overrides: Final = AssetSpec(
+    OVERRIDES.name,
+    description=(
+        "People's decisions on recordings, `overrides/BATCH/overrides.csv`: an append-only ledger "
+        "of who accepted or rejected what, and why. It wins over the quality gates."
+    ),
+    group_name="sources",
+    kinds={"csv"},
+    owners=["team:data-management"],
+    partitions_def=intake_batches,
+    metadata={"folder": OVERRIDES.folder},
+)
+model_weights: Final = AssetSpec(
+    MODEL_WEIGHTS.name,
+    description=(
+        "The registry of model weights, `weights.toml`: for each the files with URL, size and "
+        "sha256, the licence and the input contract. `gaitworks weights fetch` brings the files; "
+        "nothing downloads behind anybody's back."
+    ),
+    group_name="sources",
+    kinds={"toml"},
+    owners=["team:data-engineering"],
+    metadata={"file": MODEL_WEIGHTS.folder},
 )

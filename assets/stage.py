@@ -14,6 +14,7 @@ from dagster import AssetsDefinition, MaterializeResult, MetadataValue, asset
 from assets.partitions import Partitioning
 from assets.workspace import Workspace
 from transforms.errors import InputError, IntegrityError
+from transforms.files import sha256_bytes
 from transforms.hashing import fingerprint_tree
 from transforms.manifest import directory_version, read_manifest, verify_directory
 
@@ -27,6 +28,7 @@ class Source:
     name: str
     folder: str
     partitioning: Partitioning = Partitioning.NONE
+    is_optional: bool = False  # a folder that is not there counts as an empty one
 
     def directory(self, workspace: Workspace, partition: str | None) -> Path:
         """Return the folder, or the partition's own folder inside it."""
@@ -36,6 +38,8 @@ class Source:
     def version(self, workspace: Workspace, partition: str | None) -> str:
         """Return a hash over the names and contents of the files in the folder."""
         directory = self.directory(workspace, partition)
+        if not directory.is_dir() and self.is_optional:
+            return sha256_bytes(b"")
         if not directory.is_dir():
             raise InputError(
                 "no such folder",

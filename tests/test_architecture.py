@@ -18,6 +18,8 @@ def test_definitions_load_with_the_known_assets() -> None:
     keys = {key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()}
     assert keys == {
         "raw_cohort",
+        "overrides",
+        "model_weights",
         "synthetic_truth",
         "intake_register",
         "silhouette_sequences",

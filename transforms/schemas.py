@@ -70,9 +70,28 @@ EXTRACTED_RECORDINGS: Final = _schema(
     ("reason", _TEXT, True),
     ("target_track_id", pa.int32(), True),
     ("target_confidence", pa.float64(), True),
+    ("target_why", _TEXT, True),
     ("frame_count", pa.int32(), False),
     ("kept_frame_count", pa.int32(), False),
     ("quality_score", pa.float64(), True),
+    # What was measured of the sequence, see transforms.extract.sequence_gates.
+    ("kept_fraction", pa.float64(), True),
+    ("mean_confidence", pa.float64(), True),
+    ("completeness", pa.float64(), True),
+    ("frame_drop_fraction", pa.float64(), True),
+    ("flicker", pa.float64(), True),
+    ("outline_jitter", pa.float64(), True),
+    ("sharpness", pa.float64(), True),
+    ("cadence_steps_per_min", pa.float64(), True),
+    ("gait_cycles", pa.float64(), True),
+    ("rhythm_confidence", pa.float64(), True),
+    ("direction", _TEXT, True),  # as the camera sees it
+    ("lateral_speed", pa.float64(), True),  # body heights per second
+    ("depth_speed", pa.float64(), True),
+    ("moving_fraction", pa.float64(), True),
+    ("override", _TEXT, True),  # accept | reject: a person's decision, which wins
+    ("override_name", _TEXT, True),
+    ("override_reason", _TEXT, True),
     ("extraction_key", _TEXT, False),
 )
 
@@ -89,6 +108,8 @@ FRAMES: Final = _schema(
     ("status", _TEXT, False),  # kept | dropped
     ("reason", _TEXT, True),  # null where kept
     ("mask_px", pa.int32(), True),
+    ("confidence", pa.float32(), True),  # of the mask, 0..1
+    ("sharpness", pa.float32(), True),  # of the picture inside the box
     ("sequence_index", pa.int32(), True),  # position in the sequence, null where dropped
 )
 
@@ -104,6 +125,8 @@ TRACKS: Final = _schema(
     ("travel_px", pa.float64(), False),
     ("target_score", pa.float64(), False),
     ("role", _TEXT, False),  # target | other
+    ("sample_frames", pa.list_(pa.int32()), False),  # a few frames spread over the track ...
+    ("sample_boxes", pa.list_(pa.list_(pa.float32())), False),  # ... and x0, y0, x1, y1 there
 )
 
 # The target's masks at video resolution, one row per recording, kept frames only.

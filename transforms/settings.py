@@ -17,6 +17,8 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Surroundings = Literal["white", "scene"]
+Engine = Literal["local", "ray"]
 Ratio = Literal["ratio_1_1_2", "ratio_1_1_4", "ratio_1_1_8", "ratio_1_1_16"]
 
 
@@ -56,6 +58,33 @@ class IntakeSettings(Section):
     probe_timeout_s: Annotated[float, Field(gt=0)] = 30.0
 
 
+class DecodeSettings(Section):
+    """What one video may cost; beyond it the recording fails and the others go on."""
+
+    max_frames: Positive = 200_000
+    max_pixels: Positive = 8192 * 8192
+    memory_limit_mib: Annotated[int, Field(ge=256)] = 2048
+    stall_limit_s: Annotated[float, Field(gt=0)] = 30.0  # without a new frame
+    time_limit_s: Annotated[float, Field(gt=0)] = 1800.0  # spent on waiting for the decoder
+
+
+class DetectionSettings(Section):
+    """What the neural detectors let through; the background detector has its own measure."""
+
+    min_score: Probability = 0.1
+    nms_iou: Probability = 0.7
+
+
+class SegmentationSettings(Section):
+    """How the neural segmenters cut the person out of the box."""
+
+    margin: Annotated[float, Field(ge=0, le=1)] = 0.1  # of the box's size, on each side
+    threshold: Probability = 0.5  # a pixel is the person from this probability on
+    surroundings: Surroundings = "white"  # of the crop in PP-HumanSeg's square input
+    doubt: Annotated[float, Field(ge=0, lt=0.5)] = 0.2
+    # probabilities this near to the threshold are decided with the frames before and after
+
+
 class TrackingSettings(Section):
     """ByteTrack's thresholds and how offline stitching joins what it cut."""
 
@@ -75,21 +104,43 @@ class TargetSettings(Section):
 
 
 class QualitySettings(Section):
-    """When a frame is dropped and when a sequence is rejected."""
+    """When a frame is dropped and when a sequence is rejected.
 
+    The defaults were chosen between what sound walks and deliberately damaged ones measure: the
+    synthetic cohort from the side and the front at 8 to 25 frames per second, and real clips.
+    """
+
+    # A frame, beside the other frames of its walk.
     min_mask_px: Positive = 200
-    min_completeness: Probability = 0.5
-    max_area_jump: Annotated[float, Field(gt=0)] = 0.6
+    min_confidence: Probability = 0.2  # sound frames of the background backend: 0.32 and more
+    min_completeness: Probability = 0.7  # sound: 0.83 and more; without shins 0.78, no legs 0.6
+    max_area_jump: Annotated[float, Field(gt=0)] = 0.6  # sound: 0.26 at most, 0.42 real
+    max_aspect_jump: Annotated[float, Field(gt=0)] = 0.5  # sound: 0.37 at most at 25 per second
+    min_relative_sharpness: Probability = 0.2  # sound: 0.5; a blur of 1 px leaves 0.3, 2 px 0.1
+    # A sequence.
     min_kept_frames: Positive = 20
     min_kept_fraction: Probability = 0.4
+    max_missing_fraction: Probability = 0.25  # every third frame missing: 0.33
+    require_walking: bool = True
+    require_rhythm: bool = False  # short walks from the front often show none
+    min_rhythm_confidence: Probability = 0.5  # sound: 0.57 and more from the side
+    min_gait_cycles: Annotated[float, Field(ge=0)] = 1.0  # of a rhythm that was found
+    min_body_completeness: Probability = 0.82  # sound: 0.88 and more; without shins 0.76
+    max_flicker: Probability = 0.03  # sound: 0.008 at most at 12 per second; breaking masks 0.05
+    min_sharpness: Annotated[float, Field(ge=0)] = 0.03  # sound: 0.23 to 1.3; a blur of 3 px 0.01
 
 
 class ExtractionSettings(Section):
     """From pixels to normalised silhouettes; the backends are chosen by name."""
 
     detector: Name = "background"
+    detector_weights: Name | None = None  # a name of weights.toml; null where none are needed
     segmenter: Name = "background_grabcut"
+    segmenter_weights: Name | None = None
     tracker: Name = "bytetrack"
+    decode: DecodeSettings = DecodeSettings()
+    detection: DetectionSettings = DetectionSettings()
+    segmentation: SegmentationSettings = SegmentationSettings()
     tracking: TrackingSettings = TrackingSettings()
     target: TargetSettings = TargetSettings()
     quality: QualitySettings = QualitySettings()
@@ -192,6 +243,7 @@ class RuntimeSettings(Section):
 
     worker_count: Annotated[int, Field(ge=0)] = 0  # 0: one per core
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    extraction_engine: Engine = "local"  # ray: the cluster that RAY_ADDRESS names, or a local one
 
 
 class Settings(Section):

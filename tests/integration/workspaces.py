@@ -80,10 +80,10 @@ def change_params(workspace: Path, section: str, **values: Any) -> None:
 def make_workspace(path: Path) -> Path:
     """Make a git and DVC repository with the tiny params and the project's pipeline."""
     path.mkdir(parents=True)
-    for name in ("params.yaml", "dvc.yaml", ".dvcignore", ".gitignore"):
+    for name in ("params.yaml", "dvc.yaml", "weights.toml", ".dvcignore", ".gitignore"):
         shutil.copyfile(ROOT / name, path / name)
     shutil.copytree(ROOT / ".dvc", path / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
-    for folder in ("raw", "truth"):
+    for folder in ("raw", "truth", "overrides"):
         (path / folder).mkdir()
         shutil.copyfile(ROOT / folder / "README.md", path / folder / "README.md")
     for section, values in TINY.items():

@@ -1,22 +1,24 @@
 """All accepted recordings of one intake batch: in parallel, resumable, each with a verdict."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import polars as pl
 
+from transforms.describe.recording_sheets import SHEETS_NAME, RecordingSheets
 from transforms.errors import InputError
-from transforms.extract.cache import extraction_key, read_entry, read_verdict, write_entry
-from transforms.extract.recording import RecordingResult, extract_recording
-from transforms.extract.registry import build_backends, check_backend_names
+from transforms.extract.cache import extraction_key, read_entry, read_verdict
+from transforms.extract.engines import run_tasks
+from transforms.extract.overrides import Override, apply_override, read_overrides
+from transforms.extract.registry import Resources, check_backends
+from transforms.extract.result import RecordingResult, fail
 from transforms.extract.tables import ExtractionTables
-from transforms.files import sha256_file
-from transforms.processes import map_in_processes
+from transforms.extract.task import Outcome, Task, run_task
 from transforms.progress import Progress
-from transforms.settings import ExtractionSettings
+from transforms.settings import Engine, ExtractionSettings
+from transforms.worker_pool import Lost
 
 _Row = dict[str, Any]  # `Any`: one row of a table, columns of several types
 
@@ -30,83 +32,88 @@ class ExtractionSummary:
         reused: of these, those whose finished result was already there.
         computed: the others.
         verdicts: number of recordings by verdict.
+        overridden: recordings on which a person has decided.
+        backends: library, version and device by backend.
     """
 
     recordings: int
     reused: int
     computed: int
     verdicts: dict[str, int]
+    overridden: int = 0
+    backends: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class _Task:
-    key: str
-    video: Path
+class Work:
+    """Where a batch lies and what is done with it.
+
+    Attributes:
+        intake_dir: the batch's intake tables.
+        videos: the folder that the recordings' `file` column is relative to.
+        overrides: the ledger of people's decisions; need not exist.
+        cache_root: where finished results are kept.
+        settings: backends and thresholds.
+        resources: weights and devices.
+    """
+
+    intake_dir: Path
     videos: Path
-    video_sha256: str
+    overrides: Path
     cache_root: Path
     settings: ExtractionSettings
-
-
-@dataclass(frozen=True)
-class _Outcome:
-    verdict: str
-    is_reused: bool
-    uncached: RecordingResult | None  # failures that lie with the moment, not with the video
+    resources: Resources
 
 
 def extract_batch(
-    intake_dir: Path,
-    videos: Path,
-    settings: ExtractionSettings,
-    cache_root: Path,
+    work: Work,
     output: Path,
     *,
     worker_count: int,
     progress: Progress,
+    engine: Engine = "local",
 ) -> ExtractionSummary:
-    """Extract every accepted recording of a batch into the five tables.
+    """Extract every accepted recording of a batch into its tables and contact sheets.
 
     A recording that cannot be extracted gets a verdict, and the others go on. Finished recordings
     are kept in the cache as they finish, so that a run after an interruption redoes none of them.
 
     Args:
-        intake_dir: the batch's intake tables.
-        videos: the folder that the recordings' `file` column is relative to.
-        settings: backends and thresholds.
-        cache_root: where finished results are kept; its caller is the only writer.
+        work: the batch.
         output: an existing empty directory.
         worker_count: processes; does not change the result.
         progress: told of every finished recording.
+        engine: where the processes run; does not change the result.
 
     Raises:
-        SettingsError: a backend's name is unknown.
-        MissingDependencyError: a backend is not installed.
-        InputError: the intake tables hold no column or value they must hold.
-        GaitworksError: a worker process died.
+        SettingsError: a backend's name is unknown, or its weights are of another kind.
+        MissingDependencyError: a backend or its weights are not there.
+        IntegrityError: weights are not the registered ones.
+        InputError: the intake tables or the overrides hold no column or value they must hold.
     """
-    check_backend_names(settings)
-    recordings = _read_accepted(intake_dir)
+    runtimes = check_backends(work.settings, work.resources)
+    recordings = _read_accepted(work.intake_dir)
+    overrides = read_overrides(work.overrides, [row["recording_id"] for row in recordings])
     tasks = {
-        row["recording_id"]: _Task(
-            key=extraction_key(row["video_sha256"], settings),
-            video=videos / row["file"],
-            videos=videos,
-            video_sha256=row["video_sha256"],
-            cache_root=cache_root,
-            settings=settings,
-        )
+        row["recording_id"]: _plan(work, row, overrides.get(row["recording_id"]), runtimes)
         for row in recordings
     }
-    outcomes = _extract_all(tasks, worker_count, progress)
+    outcomes = _extract_all(tasks, worker_count, progress, engine)
     tables = ExtractionTables()
+    sheets = RecordingSheets(work.intake_dir.name)
     verdicts: dict[str, int] = {}
-    for row, key, result in _collect(recordings, tasks, outcomes):
+    for row, key, found in _collect(recordings, tasks, outcomes):
+        override = overrides.get(row["recording_id"])
+        result = apply_override(found, override)
         verdicts[result.verdict] = verdicts.get(result.verdict, 0) + 1
-        tables.add(row, key, result)
+        tables.add(row, key, result, override)
+        sheets.add(row["recording_id"], found, result, override)
     tables.write(output)
+    sheets.write(output / SHEETS_NAME)
     reused = sum(outcomes[tasks[row["recording_id"]].key].is_reused for row in recordings)
-    return ExtractionSummary(len(recordings), reused, len(recordings) - reused, verdicts)
+    return ExtractionSummary(
+        len(recordings), reused, len(recordings) - reused, verdicts, len(overrides), runtimes
+    )
 
 
 def _read_accepted(intake_dir: Path) -> list[_Row]:
@@ -124,17 +131,41 @@ def _read_accepted(intake_dir: Path) -> list[_Row]:
     return accepted.to_dicts()
 
 
+def _plan(work: Work, row: _Row, override: Override | None, runtimes: Mapping[str, str]) -> Task:
+    track_id = override.track_id if override else None
+    weights = {
+        name: item.hashes()
+        for name, item in (
+            ("detector", work.resources.detector_weights),
+            ("segmenter", work.resources.segmenter_weights),
+        )
+        if item is not None
+    }
+    return Task(
+        key=extraction_key(
+            row["video_sha256"], work.settings, weights, runtimes, target_track_id=track_id
+        ),
+        video=work.videos / row["file"],
+        videos=work.videos,
+        video_sha256=row["video_sha256"],
+        cache_root=work.cache_root,
+        settings=work.settings,
+        resources=work.resources,
+        target_track_id=track_id,
+    )
+
+
 def _extract_all(
-    tasks: dict[str, _Task], worker_count: int, progress: Progress
-) -> dict[str, _Outcome]:
+    tasks: dict[str, Task], worker_count: int, progress: Progress, engine: Engine
+) -> dict[str, Outcome]:
     """Bring every distinct video into the cache; the same video twice is worked on once."""
     named: dict[str, list[str]] = {}
     for recording_id, task in tasks.items():
         named.setdefault(task.key, []).append(recording_id)
     distinct = {task.key: task for task in tasks.values()}
-    outcomes: dict[str, _Outcome] = {}
+    outcomes: dict[str, Outcome] = {}
 
-    def note(key: str, outcome: _Outcome) -> None:
+    def note(key: str, outcome: Outcome) -> None:
         outcomes[key] = outcome
         source = "reused" if outcome.is_reused else "extracted"
         for recording_id in named[key]:
@@ -147,58 +178,32 @@ def _extract_all(
         if verdict is None:
             open_tasks.append(task)
         else:
-            note(key, _Outcome(verdict, True, None))
-    for position, outcome in map_in_processes(_run_task, open_tasks, worker_count=worker_count):
-        note(open_tasks[position].key, outcome)
+            note(key, Outcome(verdict, True, None))
+    for position, outcome in run_tasks(open_tasks, engine=engine, worker_count=worker_count):
+        note(open_tasks[position].key, _judge_loss(outcome))
     return outcomes
 
 
-def _run_task(task: _Task) -> _Outcome:
-    """Bring one video into the cache; runs in a worker process."""
-    problem = _check_file(task)
-    if problem is not None:
-        return _Outcome("failed", False, problem)
-    backends = build_backends(task.settings)
-    threads = cv2.getNumThreads()
-    # Workers share the cores; OpenCV's own threads would only fight.
-    cv2.setNumThreads(1)
-    try:
-        result = extract_recording(task.video, task.settings, backends)
-    except (MemoryError, OSError, ValueError, ArithmeticError, cv2.error) as error:
-        text = f"{type(error).__name__}: {error}"
-        return _Outcome("failed", False, _fail("extraction_error", text))
-    finally:
-        cv2.setNumThreads(threads)
-    write_entry(task.cache_root, task.key, result)
-    return _Outcome(result.verdict, False, None)
-
-
-def _check_file(task: _Task) -> RecordingResult | None:
-    """Make sure that the video is still the one that was taken in."""
-    try:
-        if not task.video.resolve().is_relative_to(task.videos.resolve()):
-            return _fail("outside_videos", "the file lies outside the batch's videos folder")
-        if sha256_file(task.video) != task.video_sha256:
-            return _fail("video_changed", "the video is not the one that was taken in")
-    except OSError as error:
-        return _fail("missing_file", f"the video cannot be read: {error.strerror}")
-    return None
-
-
-def _fail(code: str, reason: str) -> RecordingResult:
-    return RecordingResult(verdict="failed", reason_code=code, reason=reason)
+def _judge_loss(outcome: Outcome | Lost) -> Outcome:
+    if not isinstance(outcome, Lost):
+        return outcome
+    reason = (
+        f"its worker process died {outcome.attempts} times (exit code {outcome.exit_code}): "
+        "out of memory, or a defect in a decoder or a model's runtime"
+    )
+    return Outcome("failed", False, fail("worker_died", reason))
 
 
 def _collect(
-    recordings: Sequence[_Row], tasks: dict[str, _Task], outcomes: dict[str, _Outcome]
+    recordings: Sequence[_Row], tasks: dict[str, Task], outcomes: dict[str, Outcome]
 ) -> Iterator[tuple[_Row, str, RecordingResult]]:
     """Yield each recording with its key and result, one in memory at a time."""
     for row in recordings:
         task = tasks[row["recording_id"]]
         result = outcomes[task.key].uncached or read_entry(task.cache_root, task.key)
         if result is None:  # damaged since it was written
-            again = _run_task(task)
+            again = run_task(task)
             result = again.uncached or read_entry(task.cache_root, task.key)
         if result is None:
-            result = _fail("extraction_error", "the finished result cannot be read back")
+            result = fail("extraction_error", "the finished result cannot be read back")
         yield row, task.key, result

@@ -7,17 +7,18 @@ is as written; a damaged entry is removed and computed again. Nothing in it is p
 import io
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from transforms.extract.recording import RecordingResult
+from transforms.extract.result import RecordingResult
 from transforms.files import canonical_json, publish_directory, sha256_bytes
 from transforms.settings import ExtractionSettings
 
-CODE_VERSION: Final = 1
+CODE_VERSION: Final = 2
 """Raise this with every change that can change a result."""
 
 _ARRAYS: Final = "arrays.npz"
@@ -28,6 +29,8 @@ _ARRAY_FIELDS: Final = (
     "boxes",
     "scores",
     "mask_px",
+    "confidences",
+    "sharpness",
     "silhouettes",
     "mask_boxes",
     "mask_bits",
@@ -35,22 +38,31 @@ _ARRAY_FIELDS: Final = (
 
 
 def extraction_key(
-    video_sha256: str, settings: ExtractionSettings, weights_sha256: dict[str, str] | None = None
+    video_sha256: str,
+    settings: ExtractionSettings,
+    weights: Mapping[str, Mapping[str, str]] | None = None,
+    runtimes: Mapping[str, str] | None = None,
+    *,
+    target_track_id: int | None = None,
 ) -> str:
-    """Return the key of a result: sha256 over video, code version, weights and settings.
+    """Return the key of a result: sha256 over everything it depends on.
 
     Args:
         video_sha256: hash of the video's bytes.
         settings: all of them count.
-        weights_sha256: hash of each weights file by name; None for backends without weights.
+        weights: hash of each weights file by name, by backend.
+        runtimes: the library, its version and the device, by backend.
+        target_track_id: the participant's track where a person has chosen it.
     """
     return sha256_bytes(
         canonical_json(
             {
                 "video_sha256": video_sha256,
                 "code_version": CODE_VERSION,
-                "weights_sha256": weights_sha256,
+                "weights": weights or {},
+                "runtimes": runtimes or {},
                 "settings": settings.model_dump(mode="json"),
+                "target_track_id": target_track_id,
             }
         )
     )
@@ -88,6 +100,7 @@ def read_entry(cache_root: Path, key: str) -> RecordingResult | None:
         arrays = {name: archive[name] for name in _ARRAY_FIELDS}
     facts["drop_reasons"] = tuple(facts["drop_reasons"])
     facts["tracks"] = tuple(facts["tracks"])
+    facts["frame_shape"] = tuple(facts["frame_shape"])
     return RecordingResult(**facts, **arrays)
 
 

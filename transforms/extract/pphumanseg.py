@@ -15,6 +15,7 @@ from transforms.errors import IntegrityError, SettingsError
 from transforms.extract.background import as_uint8
 from transforms.extract.onnx_session import OnnxModel
 from transforms.extract.protocols import PersonCrop
+from transforms.settings import Surroundings
 from transforms.weights.verified import Weights
 
 _WHITE: Final = (255, 255, 255)
@@ -62,7 +63,14 @@ class HumanSegContract:
 class OnnxHumanSegModel:
     """PP-HumanSeg through onnxruntime; see `ProbabilityModel`."""
 
-    def __init__(self, weights: Weights, *, providers: Sequence[str], threads: int) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        *,
+        providers: Sequence[str],
+        threads: int,
+        surroundings: Surroundings = "white",
+    ) -> None:
         """Load verified weights.
 
         Raises:
@@ -73,11 +81,16 @@ class OnnxHumanSegModel:
         self._contract = HumanSegContract.of(weights)
         self._name = weights.name
         self._model = OnnxModel(weights, providers=providers, threads=threads)
+        self._surroundings = surroundings
 
     @property
     def batch_size(self) -> int:
         """How many crops the model likes to get at once."""
         return self._model.preferred_batch
+
+    def view_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return how much the network wants to see around a crop; see `view_size`."""
+        return view_size(height, width, self._contract, self._surroundings)
 
     def predict(self, crops: Sequence[PersonCrop]) -> list[NDArray[np.uint8]]:
         """Return per crop `(height, width)` uint8, 0 for surely not, 255 for surely the person.
@@ -90,6 +103,19 @@ class OnnxHumanSegModel:
             output = self._model.run(prepare_crops(part, self._contract))[0]
             found += restore_crops(output, part, self._contract, self._name)
         return found
+
+
+def view_size(
+    height: int, width: int, contract: HumanSegContract, surroundings: Surroundings
+) -> tuple[int, int]:
+    """Return the height and width of the picture that a crop is shown with.
+
+    Nothing more in white surroundings; in those of the scene, what fills the input's shape.
+    """
+    if surroundings == "white":
+        return height, width
+    top, bottom, left, right = _padding(height, width, contract)
+    return top + height + bottom, left + width + right
 
 
 def prepare_crops(crops: Sequence[PersonCrop], contract: HumanSegContract) -> NDArray[np.float32]:

@@ -12,8 +12,14 @@ from numpy.typing import NDArray
 
 from transforms.errors import IntegrityError, SettingsError
 from transforms.extract.onnx_session import Device
-from transforms.extract.pphumanseg import HumanSegContract, prepare_crops, restore_crops
+from transforms.extract.pphumanseg import (
+    HumanSegContract,
+    prepare_crops,
+    restore_crops,
+    view_size,
+)
 from transforms.extract.protocols import PersonCrop
+from transforms.settings import Surroundings
 from transforms.weights.verified import Weights
 
 _GPU_BATCH: Final = 16
@@ -25,7 +31,14 @@ _PROGRAM_START: Final = b"\n"
 class PaddleHumanSegModel:
     """PP-HumanSeg through Paddle Inference; see `ProbabilityModel`."""
 
-    def __init__(self, weights: Weights, *, device: Device, threads: int) -> None:
+    def __init__(
+        self,
+        weights: Weights,
+        *,
+        device: Device,
+        threads: int,
+        surroundings: Surroundings = "white",
+    ) -> None:
         """Load verified weights.
 
         Raises:
@@ -35,6 +48,7 @@ class PaddleHumanSegModel:
         """
         self._contract = HumanSegContract.of(weights)
         self._name = weights.name
+        self._surroundings = surroundings
         program, parameters = weights.read(".pdmodel"), weights.read(".pdiparams")
         if not program.startswith(_PROGRAM_START):
             raise IntegrityError(
@@ -72,6 +86,10 @@ class PaddleHumanSegModel:
     def batch_size(self) -> int:
         """How many crops the model likes to get at once."""
         return self._batch_size
+
+    def view_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return how much the network wants to see around a crop; see `view_size`."""
+        return view_size(height, width, self._contract, self._surroundings)
 
     def predict(self, crops: Sequence[PersonCrop]) -> list[NDArray[np.uint8]]:
         """Return per crop `(height, width)` uint8, 0 for surely not, 255 for surely the person.

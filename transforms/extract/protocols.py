@@ -59,6 +59,40 @@ class MaskCrop:
     confidence: float  # [0, 1]
 
 
+@dataclass(frozen=True)
+class ProbabilityCrop:
+    """How likely each pixel around the target is the target, before it is decided."""
+
+    frame_index: int
+    box: tuple[int, int, int, int]  # x0, y0, x1, y1, half-open, inside the picture
+    probability: NDArray[np.uint8]  # (y1 - y0, x1 - x0) 0..255
+
+
+@dataclass(frozen=True)
+class PersonCrop:
+    """One person cut out of a frame with some room around."""
+
+    image: NDArray[np.uint8]  # (height, width, channel) BGR
+    box: Box  # the person's box in the crop's pixels
+
+
+class ProbabilityModel(Protocol):
+    """Says of every pixel of a crop how likely it belongs to a person."""
+
+    @property
+    def batch_size(self) -> int:
+        """How many crops the model likes to get at once."""
+
+    def view_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return how much of the picture it wants to see around a crop of this height and width.
+
+        At the picture's edges it gets less.
+        """
+
+    def predict(self, crops: Sequence[PersonCrop]) -> list[NDArray[np.uint8]]:
+        """Return per crop `(height, width)` uint8, 0 for surely not, 255 for surely the person."""
+
+
 class RecordingContext(Protocol):
     """What backends may ask about the recording at hand."""
 

@@ -1,21 +1,30 @@
 """One recording from video to silhouettes, with a ledger row for every decoded frame."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.extract.background import BackgroundModel, as_uint8
+from transforms.extract.background import BackgroundModel
 from transforms.extract.background_learning import learn_background
 from transforms.extract.decode import VideoFrames
-from transforms.extract.normalise import SIZE_PX, normalise_frame
-from transforms.extract.protocols import Box, MaskCrop, Track
-from transforms.extract.quality import judge_masks, judge_sequence
+from transforms.extract.normalise import SIZE_PX, normalise_crop
+from transforms.extract.protocols import Box, Frame, MaskCrop, Track
+from transforms.extract.quality import judge_masks, measure_sharpness
 from transforms.extract.registry import Backends
+from transforms.extract.result import (
+    ACCEPTED,
+    FAILED,
+    QUARANTINED,
+    REJECTED,
+    RecordingResult,
+    empty_result,
+)
+from transforms.extract.sequence_gates import SequenceEvidence, judge_sequence
 from transforms.extract.target import TargetChoice, choose_target
 from transforms.settings import ExtractionSettings
 
@@ -24,54 +33,8 @@ OVERLAPPING_PERSON: Final = "overlapping_person"
 NOT_SEGMENTED: Final = "not_segmented"
 RECORDING_FAILED: Final = "recording_failed"
 RECORDING_QUARANTINED: Final = "recording_quarantined"
-SEQUENCE_REJECTED: Final = "sequence_rejected"
 
-
-@dataclass(frozen=True)
-class RecordingResult:
-    """Everything extraction has to say of one video; arrays over frames are in decoding order.
-
-    Attributes:
-        verdict: accepted, quarantined, rejected or failed.
-        reason_code: machine-readable, None where accepted.
-        reason: for a person.
-        target_track_id: the participant's track.
-        target_confidence: 0..1.
-        quality_score: 0..1.
-        pts_s: `(frame,)` float64.
-        boxes: `(frame, 4)` float32, NaN where the target was not seen.
-        scores: `(frame,)` float32, NaN where the target was not seen.
-        mask_px: `(frame,)` int32, -1 where there is no mask.
-        drop_reasons: per frame, None where kept.
-        tracks: plain rows of the TRACKS table without `recording_id`.
-        silhouettes: `(kept, 64, 64)` uint8 grey.
-        mask_boxes: `(kept, 4)` int32 x0, y0, x1, y1, half-open.
-        mask_bits: `(n,)` uint8: the kept masks, each row padded to whole bytes, one after another.
-    """
-
-    verdict: str
-    reason_code: str | None = None
-    reason: str | None = None
-    target_track_id: int | None = None
-    target_confidence: float | None = None
-    quality_score: float | None = None
-    pts_s: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
-    boxes: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 4), np.float32))
-    scores: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    mask_px: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
-    drop_reasons: tuple[str | None, ...] = ()
-    tracks: tuple[dict[str, Any], ...] = ()  # `Any`: int, float and str columns
-    silhouettes: NDArray[np.uint8] = field(
-        default_factory=lambda: np.zeros((0, SIZE_PX, SIZE_PX), np.uint8)
-    )
-    mask_boxes: NDArray[np.int32] = field(default_factory=lambda: np.zeros((0, 4), np.int32))
-    mask_bits: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
-
-    @property
-    def kept_frames(self) -> NDArray[np.int32]:
-        """Indices of the kept frames, rising."""
-        kept = [index for index, reason in enumerate(self.drop_reasons) if reason is None]
-        return np.array(kept, dtype=np.int32)
+_TRACK_SAMPLES: Final = 24
 
 
 @dataclass(frozen=True)
@@ -79,8 +42,16 @@ class VideoContext:
     """What backends may ask about the recording at hand; see `RecordingContext`."""
 
     video: VideoFrames
-    frame_shape: tuple[int, int]
-    fps: float
+
+    @property
+    def fps(self) -> float:
+        """Frames per second."""
+        return self.video.fps
+
+    @property
+    def frame_shape(self) -> tuple[int, int]:
+        """Height and width of the upright picture."""
+        return self.video.frame_shape
 
     @cached_property
     def background(self) -> BackgroundModel:
@@ -89,65 +60,114 @@ class VideoContext:
 
 
 def extract_recording(
-    path: Path, settings: ExtractionSettings, backends: Backends
+    path: Path,
+    settings: ExtractionSettings,
+    backends: Backends,
+    *,
+    target_track_id: int | None = None,
 ) -> RecordingResult:
     """Take one video through decode, detect, track, target, segment, normalise and judge.
 
     Deterministic: equal bytes and settings give equal results. Bad videos give the verdict
-    `failed`; nothing is raised for them.
+    `failed`; nothing is raised for them. The verdict has not taken effect yet: see `settle`.
+
+    Args:
+        path: the video.
+        settings: thresholds and limits.
+        backends: who detects, tracks and segments.
+        target_track_id: the participant's track where a person has chosen it.
     """
-    video = VideoFrames(path)
-    pts: list[float] = []
-    frame_shape = (0, 0)
-    for frame in video.frames():
-        pts.append(frame.pts_s)
-        frame_shape = (frame.image.shape[0], frame.image.shape[1])
-    ledger = _empty_ledger(np.array(pts, dtype=np.float64))
-    if video.problem is not None:
-        return replace(
+    with VideoFrames(path, settings.decode) as video:
+        # Backends may ask about the picture before they take the first frame.
+        next(video.frames(), None)
+        if video.problem is not None:
+            return _fail(empty_result(np.zeros(0), NO_TARGET), video)
+        context = VideoContext(video)
+        times: list[float] = []
+        detections = list(backends.detector.detect(_note_times(video.frames(), times), context))
+        ledger = empty_result(np.array(times, dtype=np.float64), NO_TARGET)
+        if video.problem is not None:
+            return _fail(ledger, video)
+        tracks = backends.tracker.track(detections, context)
+        choice = choose_target(tracks, len(times), settings.target)
+        ledger = replace(
             ledger,
-            verdict="failed",
-            reason_code=video.problem.code,
-            reason=video.problem.message,
-            drop_reasons=(RECORDING_FAILED,) * len(pts),
+            frame_shape=context.frame_shape,
+            target_confidence=choice.confidence,
+            target_why=choice.why,
         )
-    context = VideoContext(video, frame_shape, video.fps)
-    detections = list(backends.detector.detect(video.frames(), context))
-    tracks = backends.tracker.track(detections, context)
-    choice = choose_target(tracks, len(pts), settings.target)
-    ledger = replace(
+        if target_track_id is not None:
+            choice = replace(choice, track_id=target_track_id)
+            ledger = replace(ledger, target_why="chosen by a person")
+        ledger = replace(
+            ledger, tracks=_describe_tracks(tracks, choice), target_track_id=choice.track_id
+        )
+        target = next((track for track in tracks if track.track_id == choice.track_id), None)
+        if target is None:
+            return _quarantine(ledger, choice, target_track_id)
+        others = [track for track in tracks if track is not target]
+        # Who is hidden by somebody has no silhouette of their own, whatever a mask looks like.
+        shared = set(target.shared_frames)
+        target_boxes = {
+            index: box for index, box in _boxes_by_frame(target).items() if index not in shared
+        }
+        sharpness: dict[int, float] = {}
+        crops = list(
+            backends.segmenter.segment(
+                _note_sharpness(video.frames(), target_boxes, sharpness),
+                target_boxes,
+                _neighbours_by_frame(others),
+                context,
+            )
+        )
+        if video.problem is not None:
+            return _fail(ledger, video)
+        return _judge(ledger, target, crops, sharpness, context, settings)
+
+
+def _note_times(frames: Iterator[Frame], times: list[float]) -> Iterator[Frame]:
+    for frame in frames:
+        times.append(frame.pts_s)
+        yield frame
+
+
+def _note_sharpness(
+    frames: Iterator[Frame], boxes: Mapping[int, Box], sharpness: dict[int, float]
+) -> Iterator[Frame]:
+    for frame in frames:
+        box = boxes.get(frame.index)
+        if box is not None:
+            x0, y0, x1, y1 = (max(0, round(value)) for value in box)
+            sharpness[frame.index] = measure_sharpness(frame.image[y0:y1, x0:x1])
+        yield frame
+
+
+def _fail(ledger: RecordingResult, video: VideoFrames) -> RecordingResult:
+    problem = video.problem
+    return replace(
         ledger,
-        tracks=_describe_tracks(tracks, choice),
-        target_track_id=choice.track_id,
-        target_confidence=choice.confidence,
+        verdict=FAILED,
+        reason_code=problem.code if problem else None,
+        reason=problem.message if problem else None,
+        is_about_the_moment=bool(problem and problem.is_about_the_moment),
+        drop_reasons=(RECORDING_FAILED,) * len(ledger.pts_s),
     )
-    if choice.track_id is None:
-        return replace(
-            ledger,
-            verdict="quarantined",
-            reason_code=choice.reason_code,
-            reason=choice.reason,
-            drop_reasons=(RECORDING_QUARANTINED,) * len(pts),
-        )
-    target = next(track for track in tracks if track.track_id == choice.track_id)
-    others = [track for track in tracks if track.track_id != choice.track_id]
-    crops = list(
-        backends.segmenter.segment(
-            video.frames(), _boxes_by_frame(target), _neighbours_by_frame(others), context
-        )
-    )
-    return _judge(ledger, target, crops, context, settings)
 
 
-def _empty_ledger(pts_s: NDArray[np.float64]) -> RecordingResult:
-    count = len(pts_s)
-    return RecordingResult(
-        verdict="failed",
-        pts_s=pts_s,
-        boxes=np.full((count, 4), np.nan, dtype=np.float32),
-        scores=np.full(count, np.nan, dtype=np.float32),
-        mask_px=np.full(count, -1, dtype=np.int32),
-        drop_reasons=(NO_TARGET,) * count,
+def _quarantine(
+    ledger: RecordingResult, choice: TargetChoice, chosen_track_id: int | None
+) -> RecordingResult:
+    code, reason = choice.reason_code, choice.reason
+    if chosen_track_id is not None:
+        known = ", ".join(str(track["track_id"]) for track in ledger.tracks) or "none"
+        code, reason = "no_such_track", f"track {chosen_track_id} was chosen; there are: {known}"
+    return replace(
+        ledger,
+        verdict=QUARANTINED,
+        reason_code=code,
+        reason=reason,
+        target_track_id=None,
+        drop_reasons=(RECORDING_QUARANTINED,) * len(ledger.pts_s),
     )
 
 
@@ -158,7 +178,7 @@ def _boxes_by_frame(track: Track) -> dict[int, Box]:
     }
 
 
-def _neighbours_by_frame(tracks: list[Track]) -> dict[int, list[Box]]:
+def _neighbours_by_frame(tracks: Sequence[Track]) -> dict[int, list[Box]]:
     neighbours: dict[int, list[Box]] = {}
     for track in tracks:
         for index, box in _boxes_by_frame(track).items():
@@ -166,9 +186,15 @@ def _neighbours_by_frame(tracks: list[Track]) -> dict[int, list[Box]]:
     return neighbours
 
 
-def _describe_tracks(tracks: tuple[Track, ...], choice: TargetChoice) -> tuple[dict[str, Any], ...]:
+def _describe_tracks(tracks: Sequence[Track], choice: TargetChoice) -> tuple[dict[str, Any], ...]:
     # `Any`: rows of a table.
     candidates = {candidate.track_id: candidate for candidate in choice.candidates}
+    samples = {
+        track.track_id: np.unique(
+            np.linspace(0, len(track.frame_index) - 1, _TRACK_SAMPLES).round().astype(int)
+        )
+        for track in tracks
+    }
     return tuple(
         {
             "track_id": track.track_id,
@@ -180,6 +206,8 @@ def _describe_tracks(tracks: tuple[Track, ...], choice: TargetChoice) -> tuple[d
             "travel_px": candidates[track.track_id].travel_px,
             "target_score": candidates[track.track_id].score,
             "role": "target" if track.track_id == choice.track_id else "other",
+            "sample_frames": track.frame_index[samples[track.track_id]].tolist(),
+            "sample_boxes": track.boxes[samples[track.track_id]].round(1).tolist(),
         }
         for track in tracks
     )
@@ -188,60 +216,69 @@ def _describe_tracks(tracks: tuple[Track, ...], choice: TargetChoice) -> tuple[d
 def _judge(
     ledger: RecordingResult,
     target: Track,
-    crops: list[MaskCrop],
+    crops: Sequence[MaskCrop],
+    sharpness: Mapping[int, float],
     context: VideoContext,
     settings: ExtractionSettings,
 ) -> RecordingResult:
     """Fill the ledger from the target's masks and decide on the sequence."""
+    count = len(ledger.pts_s)
+    mask_px = np.full(count, -1, dtype=np.int32)
+    boxes, scores, confidences, sharp = (
+        array.copy()
+        for array in (ledger.boxes, ledger.scores, ledger.confidences, ledger.sharpness)
+    )
     reasons = list(ledger.drop_reasons)
-    for index in target.shared_frames:
-        reasons[index] = OVERLAPPING_PERSON
-    boxes, scores, mask_px = ledger.boxes.copy(), ledger.scores.copy(), ledger.mask_px.copy()
-    boxes[target.frame_index] = target.boxes
-    scores[target.frame_index] = target.scores
     for index in target.frame_index:
         reasons[index] = NOT_SEGMENTED
+    for index in target.shared_frames:
+        reasons[index] = OVERLAPPING_PERSON
+    boxes[target.frame_index] = target.boxes
+    scores[target.frame_index] = target.scores
+    for crop in crops:
+        mask_px[crop.frame_index] = np.count_nonzero(crop.mask)
+        confidences[crop.frame_index] = crop.confidence
+        sharp[crop.frame_index] = sharpness[crop.frame_index]
+    frames = [crop.frame_index for crop in crops]
     kept: list[MaskCrop] = []
     silhouettes: list[NDArray[np.uint8]] = []
-    verdicts = judge_masks(crops, context.frame_shape, settings.quality)
-    for crop, verdict in zip(crops, verdicts, strict=True):
-        mask_px[crop.frame_index] = np.count_nonzero(crop.mask)
-        reason = verdict
+    verdicts = judge_masks(crops, context.frame_shape, sharp[frames], settings.quality)
+    for crop, reason in zip(crops, verdicts, strict=True):
         if reason is None:
-            silhouette, reason = normalise_frame(_full_mask(crop, context.frame_shape))
+            silhouette, reason = normalise_crop(crop.mask, crop.box, context.frame_shape)
             if reason is None:
                 silhouettes.append(silhouette)
                 kept.append(crop)
         reasons[crop.frame_index] = reason
-    span = int(target.frame_index[-1] - target.frame_index[0]) + 1
-    confidence = float(np.mean([crop.confidence for crop in kept])) if kept else 0.0
-    sequence = judge_sequence(len(kept), span, confidence, settings.quality)
-    if not sequence.is_accepted:
-        reasons = [SEQUENCE_REJECTED if reason is None else reason for reason in reasons]
-        silhouettes, kept = [], []
+    pixels = np.array(silhouettes, dtype=np.uint8).reshape(-1, SIZE_PX, SIZE_PX)
+    evidence = SequenceEvidence(
+        crops=kept,
+        silhouettes=pixels,
+        pts_s=ledger.pts_s,
+        first_frame=int(target.frame_index[0]),
+        last_frame=int(target.frame_index[-1]),
+        boxes=target.boxes,
+        box_frames=target.frame_index,
+        sharpness=sharp[[crop.frame_index for crop in kept]],
+        fps=context.fps,
+        frame_shape=context.frame_shape,
+    )
+    sequence = judge_sequence(evidence, settings.quality)
     packed = [np.packbits(crop.mask, axis=-1).ravel() for crop in kept]
     return replace(
         ledger,
-        verdict="accepted" if sequence.is_accepted else "rejected",
+        verdict=ACCEPTED if sequence.is_accepted else REJECTED,
         reason_code=sequence.reason_code,
         reason=sequence.reason,
         quality_score=sequence.quality_score,
+        measures=asdict(sequence.measures),
         boxes=boxes,
         scores=scores,
         mask_px=mask_px,
+        confidences=confidences,
+        sharpness=sharp,
         drop_reasons=tuple(reasons),
-        silhouettes=np.array(silhouettes, dtype=np.uint8).reshape(-1, SIZE_PX, SIZE_PX),
+        silhouettes=pixels,
         mask_boxes=np.array([crop.box for crop in kept], dtype=np.int32).reshape(-1, 4),
         mask_bits=np.concatenate(packed) if packed else ledger.mask_bits,
-    )
-
-
-def _full_mask(crop: MaskCrop, frame_shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """Put a crop back into an empty picture: the field's rule scales by the full width."""
-    x0, y0, x1, y1 = crop.box
-    height, width = frame_shape
-    return as_uint8(
-        cv2.copyMakeBorder(
-            crop.mask, y0, height - y1, x0, width - x1, cv2.BORDER_CONSTANT, value=(0,)
-        )
     )

@@ -1,19 +1,22 @@
-"""The backends of extraction by the names that `params.yaml` uses.
+"""The backends of extraction by the names that `params.yaml` uses, and what each of them needs.
 
-A backend is added by one line here. Its module is imported only when it is chosen.
+A backend is added by one entry here. Its module is imported only when it is chosen.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from transforms.errors import MissingDependencyError, SettingsError
-from transforms.extract.protocols import Detector, Segmenter, Tracker
+from transforms.extract.onnx_session import Device, resolve_providers
+from transforms.extract.protocols import Detector, ProbabilityModel, Segmenter, Tracker
 from transforms.settings import ExtractionSettings
+from transforms.weights.verified import Weights
 
 _Backend = TypeVar("_Backend")
+_EXTRACTION: Final = "make setup-extraction"
 
 
 @dataclass(frozen=True)
@@ -25,29 +28,74 @@ class Backends:
     segmenter: Segmenter
 
 
-def check_backend_names(settings: ExtractionSettings) -> None:
-    """Refuse names that no backend has, without importing any.
+@dataclass(frozen=True)
+class Resources:
+    """What backends use besides their settings.
+
+    Attributes:
+        detector_weights: None for a detector without weights.
+        segmenter_weights: None for a segmenter without weights.
+        device: where models run.
+        threads: of each runtime, so that workers do not fight for the cores.
+    """
+
+    detector_weights: Weights | None = None
+    segmenter_weights: Weights | None = None
+    device: Device = "cpu"
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Spec(Generic[_Backend]):
+    """How a backend is built and what it asks for.
+
+    Attributes:
+        build: called in the worker process.
+        package: the module it stands on, None for the base installation's.
+        kinds: the kinds of weights it reads; none: it needs no weights.
+        family: what the weights' contract must name.
+        install: the command that brings the package.
+    """
+
+    build: Callable[[ExtractionSettings, Resources], _Backend]
+    package: str | None = None
+    kinds: tuple[str, ...] = ()
+    family: str | None = None
+    install: str = _EXTRACTION
+
+
+def check_backends(settings: ExtractionSettings, resources: Resources) -> dict[str, str]:
+    """Make sure that the chosen backends exist, are installed and have the weights they need.
+
+    Returns:
+        What their results depend on besides weights and settings: library versions and devices, by
+        backend.
 
     Raises:
-        SettingsError: a name is unknown; what exists is listed.
+        SettingsError: a name is unknown, or the weights are not of the kind the backend reads.
+        MissingDependencyError: a package or the weights are not there.
+        IntegrityError: the weights are not the registered ones.
     """
-    _look_up("detector", settings.detector, DETECTORS)
-    _look_up("tracker", settings.tracker, TRACKERS)
-    _look_up("segmenter", settings.segmenter, SEGMENTERS)
+    runtimes = {}
+    for role, name, table, weights in (
+        ("detector", settings.detector, DETECTORS, resources.detector_weights),
+        ("tracker", settings.tracker, TRACKERS, None),
+        ("segmenter", settings.segmenter, SEGMENTERS, resources.segmenter_weights),
+    ):
+        spec = _look_up(role, name, table)
+        if spec.package is not None:
+            require_package(spec.package, backend=name, install=spec.install)
+        _check_weights(role, name, spec, weights)
+        runtimes[role] = _describe_runtime(spec, resources.device)
+    return runtimes
 
 
-@lru_cache(maxsize=1)
-def build_backends(settings: ExtractionSettings) -> Backends:
-    """Build the chosen backends; asked again with equal settings, return the same ones.
-
-    Raises:
-        SettingsError: a name is unknown.
-        MissingDependencyError: a package that a backend needs is not installed.
-    """
+def build_backends(settings: ExtractionSettings, resources: Resources) -> Backends:
+    """Build the chosen backends; see `check_backends` for what may be wrong with them."""
     return Backends(
-        _look_up("detector", settings.detector, DETECTORS)(settings),
-        _look_up("tracker", settings.tracker, TRACKERS)(settings),
-        _look_up("segmenter", settings.segmenter, SEGMENTERS)(settings),
+        _look_up("detector", settings.detector, DETECTORS).build(settings, resources),
+        _look_up("tracker", settings.tracker, TRACKERS).build(settings, resources),
+        _look_up("segmenter", settings.segmenter, SEGMENTERS).build(settings, resources),
     )
 
 
@@ -66,47 +114,185 @@ def require_package(module: str, *, backend: str, install: str) -> None:
         )
 
 
-def _look_up(
-    kind: str,
-    name: str,
-    factories: Mapping[str, Callable[[ExtractionSettings], _Backend]],
-) -> Callable[[ExtractionSettings], _Backend]:
-    if name not in factories:
+def _look_up(role: str, name: str, table: "Mapping[str, Spec[_Backend]]") -> "Spec[_Backend]":
+    if name not in table:
         raise SettingsError(
-            f"unknown {kind}",
-            where=f"extraction.{kind}",
-            expected=" or ".join(sorted(factories)),
+            f"unknown {role}",
+            where=f"extraction.{role}",
+            expected=" or ".join(sorted(table)),
             found=name,
             fix="correct the name in params.yaml",
         )
-    return factories[name]
+    return table[name]
 
 
-def _background_detector(settings: ExtractionSettings) -> Detector:
+def _check_weights(role: str, name: str, spec: "Spec[_Backend]", weights: Weights | None) -> None:
+    key = f"extraction.{role}_weights"
+    if not spec.kinds:
+        if weights is not None:
+            raise SettingsError(
+                f"the backend {name!r} reads no weights", where=key, expected="null",
+                found=weights.name, fix="remove the key, or choose another backend",
+            )  # fmt: skip
+        return
+    expected = f"weights of the family {spec.family}, as {' or '.join(spec.kinds)}"
+    if weights is None:
+        raise SettingsError(
+            f"the backend {name!r} needs weights", where=key, expected=expected,
+            fix="name them; `gaitworks weights list` shows what is registered",
+        )  # fmt: skip
+    family = weights.contract.get("family")
+    if weights.kind not in spec.kinds or family != spec.family:
+        raise SettingsError(
+            f"the backend {name!r} can't read these weights", where=key, expected=expected,
+            found=f"{weights.name}: {family}, {weights.kind}",
+            fix="`gaitworks weights list` shows what is registered",
+        )  # fmt: skip
+    weights.verify()
+
+
+def _describe_runtime(spec: "Spec[_Backend]", device: Device) -> str:
+    if spec.package is None:
+        return "embedded"
+    where = ",".join(resolve_providers(device)) if spec.package == "onnxruntime" else device
+    return f"{spec.package} {version(_DISTRIBUTIONS.get(spec.package, spec.package))} {where}"
+
+
+def _background_detector(settings: ExtractionSettings, resources: Resources) -> Detector:
     from transforms.extract.detect import BackgroundDetector
 
     return BackgroundDetector()
 
 
-def _bytetrack(settings: ExtractionSettings) -> Tracker:
-    require_package("trackers", backend="bytetrack", install="pip install trackers==2.6.1")
+def _yolo_onnx(settings: ExtractionSettings, resources: Resources) -> Detector:
+    from transforms.extract.detect_onnx import OnnxYoloDetector
+
+    return OnnxYoloDetector(
+        _present(resources.detector_weights),
+        settings.detection,
+        providers=resolve_providers(resources.device),
+        threads=resources.threads,
+    )
+
+
+def _yolox_onnx(settings: ExtractionSettings, resources: Resources) -> Detector:
+    from transforms.extract.detect_onnx import OnnxYoloxDetector
+
+    return OnnxYoloxDetector(
+        _present(resources.detector_weights),
+        settings.detection,
+        providers=resolve_providers(resources.device),
+        threads=resources.threads,
+    )
+
+
+def _yolo_ultralytics(settings: ExtractionSettings, resources: Resources) -> Detector:
+    from transforms.extract.ultralytics_backend import UltralyticsDetector
+
+    return UltralyticsDetector(
+        _present(resources.detector_weights),
+        settings.detection,
+        device=resources.device,
+        threads=resources.threads,
+    )
+
+
+def _bytetrack(settings: ExtractionSettings, resources: Resources) -> Tracker:
     from transforms.extract.track import ByteTrackTracker
 
     return ByteTrackTracker(settings.tracking)
 
 
-def _background_grabcut(settings: ExtractionSettings) -> Segmenter:
+def _bytetrack_ultralytics(settings: ExtractionSettings, resources: Resources) -> Tracker:
+    from transforms.extract.bytetrack_ultralytics import UltralyticsByteTrack
+    from transforms.extract.track import ByteTrackTracker
+
+    require_package("lap", backend="bytetrack_ultralytics", install=_EXTRACTION)
+    return ByteTrackTracker(settings.tracking, UltralyticsByteTrack(settings.tracking))
+
+
+def _background_grabcut(settings: ExtractionSettings, resources: Resources) -> Segmenter:
     from transforms.extract.segment import BackgroundGrabCutSegmenter
 
     return BackgroundGrabCutSegmenter()
 
 
-DETECTORS: Final[Mapping[str, Callable[[ExtractionSettings], Detector]]] = {
-    "background": _background_detector,
+def _soft(model: ProbabilityModel, settings: ExtractionSettings) -> Segmenter:
+    from transforms.extract.segment_soft import SoftSegmenter
+
+    return SoftSegmenter(model, settings.segmentation)
+
+
+def _pphumanseg_onnx(settings: ExtractionSettings, resources: Resources) -> Segmenter:
+    from transforms.extract.pphumanseg import OnnxHumanSegModel
+
+    model = OnnxHumanSegModel(
+        _present(resources.segmenter_weights),
+        providers=resolve_providers(resources.device),
+        threads=resources.threads,
+        surroundings=settings.segmentation.surroundings,
+    )
+    return _soft(model, settings)
+
+
+def _pphumanseg_paddle(settings: ExtractionSettings, resources: Resources) -> Segmenter:
+    from transforms.extract.pphumanseg_paddle import PaddleHumanSegModel
+
+    model = PaddleHumanSegModel(
+        _present(resources.segmenter_weights),
+        device=resources.device,
+        threads=resources.threads,
+        surroundings=settings.segmentation.surroundings,
+    )
+    return _soft(model, settings)
+
+
+def _yolo_seg_onnx(settings: ExtractionSettings, resources: Resources) -> Segmenter:
+    from transforms.extract.yolo_seg import OnnxYoloSegModel
+
+    model = OnnxYoloSegModel(
+        _present(resources.segmenter_weights),
+        providers=resolve_providers(resources.device),
+        threads=resources.threads,
+    )
+    return _soft(model, settings)
+
+
+def _yolo_seg_ultralytics(settings: ExtractionSettings, resources: Resources) -> Segmenter:
+    from transforms.extract.ultralytics_backend import UltralyticsSegModel
+
+    model = UltralyticsSegModel(
+        _present(resources.segmenter_weights), device=resources.device, threads=resources.threads
+    )
+    return _soft(model, settings)
+
+
+def _present(weights: Weights | None) -> Weights:
+    if weights is None:  # `check_backends` has refused this before any work
+        raise SettingsError("a backend needs weights", where="extraction")
+    return weights
+
+
+# Where the distribution is not called as its module.
+_DISTRIBUTIONS: Final = {"paddle": "paddlepaddle"}
+_BASE: Final = "pip install --no-deps -r requirements/base.lock"
+
+DETECTORS: Final[Mapping[str, Spec[Detector]]] = {
+    "background": Spec(_background_detector),
+    "yolo_onnx": Spec(_yolo_onnx, "onnxruntime", ("onnx",), "yolo"),
+    "yolox_onnx": Spec(_yolox_onnx, "onnxruntime", ("onnx",), "yolox"),
+    "yolo_ultralytics": Spec(_yolo_ultralytics, "ultralytics", ("torch", "onnx"), "yolo"),
 }
-TRACKERS: Final[Mapping[str, Callable[[ExtractionSettings], Tracker]]] = {
-    "bytetrack": _bytetrack,
+TRACKERS: Final[Mapping[str, Spec[Tracker]]] = {
+    "bytetrack": Spec(_bytetrack, "trackers", install=_BASE),
+    "bytetrack_ultralytics": Spec(_bytetrack_ultralytics, "ultralytics"),
 }
-SEGMENTERS: Final[Mapping[str, Callable[[ExtractionSettings], Segmenter]]] = {
-    "background_grabcut": _background_grabcut,
+SEGMENTERS: Final[Mapping[str, Spec[Segmenter]]] = {
+    "background_grabcut": Spec(_background_grabcut),
+    "pphumanseg_onnx": Spec(_pphumanseg_onnx, "onnxruntime", ("onnx",), "pphumanseg"),
+    "pphumanseg_paddle": Spec(_pphumanseg_paddle, "paddle", ("paddle",), "pphumanseg"),
+    "yolo_seg_onnx": Spec(_yolo_seg_onnx, "onnxruntime", ("onnx",), "yolo_seg"),
+    "yolo_seg_ultralytics": Spec(
+        _yolo_seg_ultralytics, "ultralytics", ("torch", "onnx"), "yolo_seg"
+    ),
 }

@@ -35,9 +35,11 @@ class _Job:
     """One person of one frame on the way to the network."""
 
     frame_index: int
-    window: tuple[int, int, int, int]  # of the picture
-    crop: PersonCrop
-    neighbours: tuple[Box, ...]  # in the crop's pixels
+    box: Box  # the person's, in the picture
+    window: tuple[int, int, int, int]  # of the picture: where the mask may lie
+    view: tuple[int, int, int, int]  # of the picture: what the network sees, the window and more
+    crop: PersonCrop  # the view
+    neighbours: tuple[Box, ...]  # in the picture
 
 
 class SoftSegmenter:
@@ -79,7 +81,7 @@ class SoftSegmenter:
             box = target.get(frame.index)
             if box is None:
                 continue
-            batch.append(_cut(frame, box, neighbours.get(frame.index, ()), self._settings.margin))
+            batch.append(self._cut(frame, box, neighbours.get(frame.index, ())))
             if len(batch) >= self._model.batch_size:
                 yield from self._run(batch)
                 batch = []
@@ -88,10 +90,26 @@ class SoftSegmenter:
 
     def _run(self, batch: list[_Job]) -> Iterator[BoxedProbability]:
         found = self._model.predict([job.crop for job in batch])
-        for job, probability in zip(batch, found, strict=True):
-            clear_neighbours(probability, job.crop.box, job.neighbours)
-            crop = ProbabilityCrop(job.frame_index, job.window, probability)
-            yield BoxedProbability(crop, job.crop.box)
+        for job, seen in zip(batch, found, strict=True):
+            x0, y0, x1, y1 = job.window
+            left, top = x0 - job.view[0], y0 - job.view[1]
+            probability = seen[top : top + y1 - y0, left : left + x1 - x0].copy()
+            own = shift_box(job.box, x0, y0)
+            others = [shift_box(other, x0, y0) for other in job.neighbours]
+            clear_neighbours(probability, own, others)
+            yield BoxedProbability(ProbabilityCrop(job.frame_index, job.window, probability), own)
+
+    def _cut(self, frame: Frame, box: Box, neighbours: Sequence[Box]) -> _Job:
+        shape = frame.image.shape[:2]
+        margin = self._settings.margin
+        window = grow_box(box, margin * (box[2] - box[0]), margin * (box[3] - box[1]), shape)
+        width, height = window[2] - window[0], window[3] - window[1]
+        seen_height, seen_width = self._model.view_size(height, width)
+        view = grow_box(window, (seen_width - width) / 2, (seen_height - height) / 2, shape)
+        x0, y0, x1, y1 = view
+        # A copy: a view would hold the whole frame until its batch is full.
+        crop = PersonCrop(frame.image[y0:y1, x0:x1].copy(), shift_box(box, x0, y0))
+        return _Job(frame.index, box, window, view, crop, tuple(neighbours))
 
 
 def expect_overlap(probability: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float:
@@ -113,12 +131,3 @@ def expect_overlap(probability: NDArray[np.uint8], mask: NDArray[np.uint8]) -> f
     total = cv2.sumElems(probability)[0] / 255
     intersection = cv2.mean(probability, mask)[0] / 255 * area
     return float(intersection / (area + total - intersection))
-
-
-def _cut(frame: Frame, box: Box, neighbours: Sequence[Box], margin: float) -> _Job:
-    height, width = frame.image.shape[:2]
-    window = grow_box(box, margin * (box[2] - box[0]), margin * (box[3] - box[1]), (height, width))
-    x0, y0, x1, y1 = window
-    # A copy: a view would hold the whole frame until its batch is full.
-    crop = PersonCrop(frame.image[y0:y1, x0:x1].copy(), shift_box(box, x0, y0))
-    return _Job(frame.index, window, crop, tuple(shift_box(other, x0, y0) for other in neighbours))

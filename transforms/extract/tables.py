@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from transforms.extract.normalise import SIZE_PX
-from transforms.extract.recording import RecordingResult
+from transforms.extract.overrides import Override
+from transforms.extract.result import RecordingResult
 from transforms.schemas import EXTRACTED_RECORDINGS, FRAMES, MASKS, SEQUENCES, TRACKS
 from transforms.shards.codec import GREY, encode_silhouettes
 from transforms.shards.parquet import encode_shard, write_table
@@ -29,16 +30,19 @@ class ExtractionTables:
     _masks: list[_Row] = field(default_factory=list)
     _recordings: list[_Row] = field(default_factory=list)
 
-    def add(self, recording: _Row, key: str, result: RecordingResult) -> None:
+    def add(
+        self, recording: _Row, key: str, result: RecordingResult, override: Override | None
+    ) -> None:
         """Add one recording.
 
         Args:
             recording: its row of the intake table.
             key: its extraction key.
-            result: what extraction found.
+            result: what extraction found, the verdict's effect included.
+            override: what a person has decided about it.
         """
         recording_id = recording["recording_id"]
-        self._recordings.append(_describe_recording(recording, key, result))
+        self._recordings.append(_describe_recording(recording, key, result, override))
         self._frames.append(_describe_frames(recording_id, result))
         self._tracks += [{"recording_id": recording_id, **track} for track in result.tracks]
         if result.verdict == "accepted":
@@ -59,7 +63,9 @@ class ExtractionTables:
             write_table(pa.Table.from_pylist(rows, schema=schema), output / f"{name}.parquet")
 
 
-def _describe_recording(recording: _Row, key: str, result: RecordingResult) -> _Row:
+def _describe_recording(
+    recording: _Row, key: str, result: RecordingResult, override: Override | None
+) -> _Row:
     return {
         "recording_id": recording["recording_id"],
         "participant_id": recording["participant_id"],
@@ -68,9 +74,14 @@ def _describe_recording(recording: _Row, key: str, result: RecordingResult) -> _
         "reason": result.reason,
         "target_track_id": result.target_track_id,
         "target_confidence": result.target_confidence,
+        "target_why": result.target_why,
         "frame_count": len(result.pts_s),
         "kept_frame_count": len(result.kept_frames),
         "quality_score": result.quality_score,
+        **result.measures,
+        "override": override.decision if override else None,
+        "override_name": override.name if override else None,
+        "override_reason": override.reason if override else None,
         "extraction_key": key,
     }
 
@@ -88,6 +99,8 @@ def _describe_frames(recording_id: str, result: RecordingResult) -> pa.Table:
         pa.array(np.where(is_kept, "kept", "dropped").tolist(), pa.string()),
         pa.array(list(result.drop_reasons), pa.string()),
         pa.array(result.mask_px, pa.int32(), mask=result.mask_px < 0),
+        pa.array(result.confidences, pa.float32(), mask=np.isnan(result.confidences)),
+        pa.array(result.sharpness, pa.float32(), mask=np.isnan(result.sharpness)),
         pa.array((np.cumsum(is_kept) - 1).astype(np.int32), mask=~is_kept),
     )
     return pa.Table.from_arrays(list(columns), schema=FRAMES)

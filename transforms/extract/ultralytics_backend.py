@@ -80,7 +80,7 @@ class UltralyticsDetector:
         self._contract = DetectionContract.of(weights)
         self._settings = settings
         path = weights.path(_suffix(weights))
-        ultralytics = import_ultralytics(_scratch_folder())
+        ultralytics = import_ultralytics(scratch_folder())
         self._device = resolve_torch_device(device)
         self._batch_size = _GPU_BATCH if self._device != "cpu" else 1
         side = self._contract.input_px
@@ -138,7 +138,7 @@ class UltralyticsSegModel:
         """Load verified weights; raises as `UltralyticsDetector` does."""
         contract = SegContract.of(weights, (None,) * 4)
         path = weights.path(_suffix(weights))
-        import_ultralytics(_scratch_folder())
+        import_ultralytics(scratch_folder())
         from ultralytics.nn.autobackend import AutoBackend
 
         self._device = resolve_torch_device(device)
@@ -162,6 +162,10 @@ class UltralyticsSegModel:
     def batch_size(self) -> int:
         """How many crops the model likes to get at once."""
         return self._batch_size
+
+    def view_size(self, height: int, width: int) -> tuple[int, int]:
+        """Return what to show around a crop; see `YoloSegPredictor.view_size`."""
+        return self._predictor.view_size(height, width)
 
     def predict(self, crops: Sequence[PersonCrop]) -> list[NDArray[np.uint8]]:
         """Return per crop `(height, width)` uint8; see `YoloSegPredictor.predict`."""
@@ -200,7 +204,7 @@ def resolve_torch_device(device: Device) -> str:
 
 
 @lru_cache(maxsize=1)
-def _scratch_folder() -> Path:
+def scratch_folder() -> Path:
     """Return a folder for Ultralytics' settings that ends with this process."""
     folder = Path(tempfile.mkdtemp(prefix="gaitworks-ultralytics-"))
     owner = os.getpid()

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pytest
 
 from transforms.errors import InputError, SettingsError
-from transforms.extract.batch import ExtractionSummary, extract_batch
-from transforms.extract.cache import entry_path, extraction_key
+from transforms.extract.batch import ExtractionSummary, Work, extract_batch
+from transforms.extract.cache import entry_path
 from transforms.extract.ledger import find_ledger_gaps
+from transforms.extract.registry import Resources
 from transforms.progress import NoProgress
 from transforms.schemas import (
     EXTRACTED_RECORDINGS,
@@ -55,14 +56,28 @@ class Batch:
     def run(self, name: str, *, worker_count: int = 1, progress=None) -> ExtractionSummary:
         (self.root / name).mkdir()
         return extract_batch(
-            self.root / "intake",
-            self.root / "videos",
-            ExtractionSettings(),
-            self.root / "cache",
+            work_in(self.root),
             self.root / name,
             worker_count=worker_count,
             progress=progress or NoProgress(),
         )
+
+    def tables(self, name: str) -> dict[str, pl.DataFrame]:
+        return {
+            table: pl.from_arrow(read_table(self.root / name / f"{table}.parquet", schema))
+            for table, schema in TABLES.items()
+        }
+
+
+def work_in(root: Path, **settings: str) -> Work:
+    return Work(
+        intake_dir=root / "intake",
+        videos=root / "videos",
+        overrides=root / "overrides.csv",
+        cache_root=root / "cache",
+        settings=ExtractionSettings(**settings),
+        resources=Resources(),
+    )
 
 
 def recording_row(recording_id: str, path: Path, **changes: object) -> dict[str, object]:
@@ -114,10 +129,7 @@ def batch(tmp_path: Path, walk, write_video) -> Batch:
 def test_every_recording_gets_a_verdict_and_every_frame_a_row(batch: Batch) -> None:
     progress = Notes()
     summary = batch.run("output", progress=progress)
-    tables = {
-        name: pl.from_arrow(read_table(batch.root / "output" / f"{name}.parquet", schema))
-        for name, schema in TABLES.items()
-    }
+    tables = batch.tables("output")
     verdicts = dict(tables["recordings"].select("recording_id", "reason_code").iter_rows())
     assert verdicts == {
         "r_changed": "video_changed",
@@ -166,8 +178,9 @@ def test_a_second_run_reuses_all_and_writes_the_same_bytes(batch: Batch) -> None
 @pytest.mark.slow
 def test_a_damaged_cache_entry_is_computed_again(batch: Batch) -> None:
     batch.run("first")
-    digest = sha256((batch.root / "videos" / "good.mp4").read_bytes()).hexdigest()
-    entry = entry_path(batch.root / "cache", extraction_key(digest, ExtractionSettings()))
+    recordings = batch.tables("first")["recordings"]
+    (key,) = recordings.filter(recording_id="r_good")["extraction_key"]
+    entry = entry_path(batch.root / "cache", key)
     (entry / "arrays.npz").write_bytes(b"damaged")
     again = batch.run("again")
     assert again.reused == 1
@@ -181,10 +194,7 @@ def test_a_damaged_cache_entry_is_computed_again(batch: Batch) -> None:
 def test_an_unknown_backend_is_refused_before_any_work(batch: Batch) -> None:
     with pytest.raises(SettingsError, match="background"):
         extract_batch(
-            batch.root / "intake",
-            batch.root / "videos",
-            ExtractionSettings(detector="telepathy"),
-            batch.root / "cache",
+            work_in(batch.root, detector="telepathy"),
             batch.root,
             worker_count=1,
             progress=NoProgress(),
@@ -195,31 +205,48 @@ def test_an_unknown_backend_is_refused_before_any_work(batch: Batch) -> None:
 def test_an_accepted_recording_without_a_label_is_refused(tmp_path: Path) -> None:
     (tmp_path / "video.mp4").write_bytes(b"x")
     row = recording_row("r", tmp_path / "video.mp4", label=None)
-    write_table(pa.Table.from_pylist([row], schema=RECORDINGS), tmp_path / "recordings.parquet")
+    (tmp_path / "intake").mkdir()
+    table = pa.Table.from_pylist([row], schema=RECORDINGS)
+    write_table(table, tmp_path / "intake" / "recordings.parquet")
     with pytest.raises(InputError, match="without label"):
-        extract_batch(
-            tmp_path,
-            tmp_path,
-            ExtractionSettings(),
-            tmp_path / "cache",
-            tmp_path,
-            worker_count=1,
-            progress=NoProgress(),
-        )
+        extract_batch(work_in(tmp_path), tmp_path, worker_count=1, progress=NoProgress())
 
 
 def test_a_batch_without_accepted_recordings_gives_empty_tables(tmp_path: Path) -> None:
-    write_table(RECORDINGS.empty_table(), tmp_path / "recordings.parquet")
+    (tmp_path / "intake").mkdir()
+    write_table(RECORDINGS.empty_table(), tmp_path / "intake" / "recordings.parquet")
     (tmp_path / "output").mkdir()
     summary = extract_batch(
-        tmp_path,
-        tmp_path,
-        ExtractionSettings(),
-        tmp_path / "cache",
-        tmp_path / "output",
-        worker_count=2,
-        progress=NoProgress(),
+        work_in(tmp_path), tmp_path / "output", worker_count=2, progress=NoProgress()
     )
-    assert summary == ExtractionSummary(0, 0, 0, {})
+    assert (summary.recordings, summary.verdicts) == (0, {})
     for name, schema in TABLES.items():
         assert read_table(tmp_path / "output" / f"{name}.parquet", schema).num_rows == 0
+
+
+@pytest.mark.slow
+def test_a_persons_word_wins_without_anything_being_computed_again(batch: Batch) -> None:
+    batch.run("gates")
+    (batch.root / "overrides.csv").write_text(
+        "recording_id,decision,track_id,name,reason\n"
+        "r_good,reject,,A. Person,walks with crutches\n"
+        "r_text,accept,,A. Person,please\n"
+    )
+    summary = batch.run("decided")
+    assert (summary.reused, summary.overridden) == (3, 2)
+    tables = batch.tables("decided")
+    rows = {row["recording_id"]: row for row in tables["recordings"].iter_rows(named=True)}
+    assert rows["r_good"]["verdict"] == "rejected"
+    assert rows["r_good"]["reason_code"] == "rejected_by_a_person"
+    assert rows["r_good"]["override_name"] == "A. Person"
+    assert rows["r_text"]["verdict"] == "failed", "nobody can accept what is no video"
+    assert rows["r_copy"]["verdict"] == "accepted"
+    assert "r_good" not in tables["sequences"]["recording_id"].to_list()
+    assert find_ledger_gaps(tables["frames"], tables["recordings"]) == []
+    (batch.root / "overrides.csv").unlink()
+    batch.run("withdrawn")
+    for name in TABLES:
+        file = f"{name}.parquet"
+        assert (batch.root / "gates" / file).read_bytes() == (
+            batch.root / "withdrawn" / file
+        ).read_bytes()

@@ -17,6 +17,10 @@ class RednessModel:
 
     batch_size: int = 1
     sizes: list[int] = field(default_factory=list)
+    room: int = 0
+
+    def view_size(self, height: int, width: int) -> tuple[int, int]:
+        return height + 2 * self.room, width + 2 * self.room
 
     def predict(self, crops: Sequence[PersonCrop]) -> list[np.ndarray]:
         self.sizes.append(len(crops))
@@ -152,3 +156,13 @@ def test_the_confidence_is_the_overlap_to_expect() -> None:
     assert expect_overlap(probability, np.zeros((1, 4), np.uint8)) == 0.0
     unsure = np.array([[204, 204, 51, 0]], np.uint8)  # 0.8, 0.8, 0.2
     assert expect_overlap(unsure, full) == pytest.approx(1.6 / 2.2)
+
+
+@pytest.mark.parametrize("room", [7, 500])
+def test_seeing_more_of_the_picture_moves_no_mask(room: int) -> None:
+    images = [picture((slice(20, 100), slice(40 + 2 * t, 60 + 2 * t))) for t in range(4)]
+    target = {t: (40.0 + 2 * t, 20.0, 60.0 + 2 * t, 100.0) for t in range(4)}
+    found, expected = run(images, target, model=RednessModel(room=room)), run(images, target)
+    for one, other in zip(found, expected, strict=True):
+        assert one.box == other.box
+        np.testing.assert_array_equal(one.mask, other.mask)

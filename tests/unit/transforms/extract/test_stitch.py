@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from transforms.extract.fragments import Fragment
+from transforms.extract.meetings import cut_where_shared
 from transforms.extract.protocols import Detection
-from transforms.extract.stitch import cut_where_shared, stitch_fragments
+from transforms.extract.stitch import stitch_fragments
 
 SHAPE = (200, 400)
 
@@ -54,7 +55,8 @@ def test_two_who_merge_and_part_are_cut_and_joined_as_they_walked() -> None:
         right_before.frames + merged.frames + left_after.frames,
         right_before.detections + merged.detections + left_after.detections,
     )
-    pieces, shared = cut_where_shared([swapped, left_before, right_after], SHAPE)
+    meetings = cut_where_shared([swapped, left_before, right_after], SHAPE)
+    pieces, shared = meetings.pieces, meetings.shared
     assert set(range(20, 30)) <= shared
     paths = stitch_fragments(pieces, SHAPE)
     assert len(paths) == 2
@@ -75,7 +77,8 @@ def test_a_gap_inside_a_track_that_another_box_covers_is_shared() -> None:
     second = Fragment(
         tuple(range(0, 22)) + tuple(range(28, 50)), other.detections[:22] + other.detections[28:]
     )
-    pieces, shared = cut_where_shared([first, second], SHAPE)
+    meetings = cut_where_shared([first, second], SHAPE)
+    pieces, shared = meetings.pieces, meetings.shared
     assert shared == frozenset(range(22, 28))
     paths = stitch_fragments(pieces, SHAPE)
     assert [(len(p.frames), p.first, p.last) for p in paths] == [(44, 0, 49), (44, 0, 49)]
@@ -97,14 +100,16 @@ def test_a_gap_that_nobody_explains_does_not_part_a_track() -> None:
     holed = Fragment(
         whole.frames[:20] + whole.frames[23:], whole.detections[:20] + whole.detections[23:]
     )
-    pieces, shared = cut_where_shared([holed], SHAPE)
+    meetings = cut_where_shared([holed], SHAPE)
+    pieces, shared = meetings.pieces, meetings.shared
     assert not shared
     assert [piece.frames for piece in pieces] == [holed.frames]
 
 
 def test_a_new_id_for_the_same_person_is_no_merge() -> None:
     before, after = path(range(0, 20), 100, 4), path(range(20, 40), 100, 4)
-    pieces, shared = cut_where_shared([before, after], SHAPE)
+    meetings = cut_where_shared([before, after], SHAPE)
+    pieces, shared = meetings.pieces, meetings.shared
     assert not shared
     assert [p.frames for p in stitch_fragments(pieces, SHAPE)] == [tuple(range(40))]
 
@@ -130,3 +135,44 @@ def test_who_leaves_and_returns_on_one_side_is_known_by_clothes_alone() -> None:
     assert same.detections[0].box[0] <= 3
     assert len(stitch_fragments([leaves, same], SHAPE)) == 1
     assert len(stitch_fragments([leaves, other], SHAPE)) == 2
+
+
+def test_two_who_cannot_be_told_apart_are_not_joined_by_guess() -> None:
+    """They came to a stand at one place, looking alike, and two alike are seen there later."""
+    before = [path(range(0, 20), 200, 0), path(range(0, 20), 204, 0)]
+    after = [path(range(40, 60), 201, 0), path(range(40, 60), 203, 0)]
+    assert len(stitch_fragments([*before, *after], SHAPE)) == 4
+    told_apart = [
+        path(range(0, 20), 200, 0, colour=1),
+        path(range(0, 20), 204, 0, colour=2),
+        path(range(40, 60), 201, 0, colour=2),
+        path(range(40, 60), 203, 0, colour=1),
+    ]
+    joined = stitch_fragments(told_apart, SHAPE)
+    assert [centre(one, 50) for one in joined] == pytest.approx([203, 201])
+
+
+def test_who_comes_nearer_through_a_meeting_is_joined() -> None:
+    def nearer(frames: range) -> Fragment:
+        return Fragment(
+            tuple(frames),
+            tuple(
+                Detection((200 - 0.2 * h, 180 - h, 200 + 0.2 * h, 180.0), 0.9)
+                for h in (30 * 1.02**frame for frame in frames)
+            ),
+        )
+
+    shared = frozenset(range(30, 60))
+    assert len(stitch_fragments([nearer(range(30)), nearer(range(60, 80))], SHAPE, 25, shared)) == 1
+
+
+def test_a_long_absence_without_a_reason_needs_the_same_clothes() -> None:
+    earlier, later = path(range(0, 20), 200, 0), path(range(60, 80), 200, 0)
+    assert len(stitch_fragments([earlier, later], SHAPE)) == 1
+    bare = [
+        Fragment(one.frames, tuple(Detection(item.box, item.score) for item in one.detections))
+        for one in (earlier, later)
+    ]
+    assert len(stitch_fragments(bare, SHAPE)) == 2
+    hidden = frozenset(range(20, 60))
+    assert len(stitch_fragments(bare, SHAPE, shared=hidden)) == 1

@@ -1,8 +1,12 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 
+from tests.unit.transforms.extract.walkers import Recording, Simulator, as_context, cross
+from transforms.extract.bytetrack import TrackersByteTrack
 from transforms.extract.detect import BackgroundDetector
-from transforms.extract.protocols import Detection
+from transforms.extract.protocols import Box, Detection
 from transforms.extract.track import ByteTrackTracker
 from transforms.settings import TrackingSettings
 
@@ -37,3 +41,94 @@ def test_noise_and_empty_recordings_give_no_track(walk) -> None:
     assert tracker.track([weak] * 20, walk) == ()
     short = (Detection((10.0, 10.0, 30.0, 70.0), 0.9),)
     assert tracker.track([short] * 5 + [()] * 20, walk) == ()
+
+
+KINDS = ("opposite", "overtaken", "stands", "both_ways", "turns")
+
+
+def film(kind: str, seed: int) -> Recording:
+    rng = np.random.default_rng([seed, KINDS.index(kind)])
+    people = cross(rng, kind=kind, same_height=seed % 2 == 0, has_looks=seed % 4 < 2)
+    return Simulator(rng).film(people)
+
+
+def count_owners(recording: Recording, members: list[tuple[int, Box]]) -> Counter[int]:
+    """Count whose the boxes are, outside of meetings; boxes of nobody or of two are left out."""
+    owners: Counter[int] = Counter()
+    for frame, box in members:
+        who = recording.owners[frame, box]
+        if len(who) == 1 and who[0] not in recording.overlapped[frame]:
+            owners[who[0]] += 1
+    return owners
+
+
+def is_swapped(owners: Counter[int]) -> bool:
+    return sum(count >= 3 for count in owners.values()) > 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_people_seen_by_a_faulty_detector_are_not_swapped(kind: str) -> None:
+    tracker = ByteTrackTracker(TrackingSettings())
+    for seed in range(12):
+        recording = film(kind, seed)
+        tracks = tracker.track(recording.detections, as_context(recording))
+        by_box = {
+            (frame, tuple(np.float32(item.box).tolist())): item.box
+            for frame, found in enumerate(recording.detections)
+            for item in found
+        }
+        for track in tracks:
+            members = [
+                (int(frame), by_box[int(frame), tuple(box.tolist())])
+                for frame, box in zip(track.frame_index, track.boxes, strict=True)
+            ]
+            assert not is_swapped(count_owners(recording, members)), (kind, seed)
+        assert len(tracks) <= len(recording.walkers) + 3, (kind, seed)
+
+
+def test_bytetrack_alone_swaps_them() -> None:
+    """Else the test before would show nothing."""
+    follower = TrackersByteTrack(TrackingSettings())
+    swapped = 0
+    for kind in KINDS:
+        for seed in range(12):
+            recording = film(kind, seed)
+            swapped += any(
+                is_swapped(
+                    count_owners(
+                        recording,
+                        [
+                            (f, item.box)
+                            for f, item in zip(path.frames, path.detections, strict=True)
+                        ],
+                    )
+                )
+                for path in follower.follow(recording.detections)
+            )
+    assert swapped >= 5
+
+
+def test_people_who_come_one_after_another_are_different_tracks(walk) -> None:
+    """They stand at one place, a few seconds apart, and leave towards the right."""
+    visits = []
+    for _ in range(3):
+        visits += [(Detection((80.0, 30.0, 110.0, 110.0), 0.9),)] * 40
+        visits += [(Detection((80.0 + x, 30.0, 110.0 + x, 110.0), 0.9),) for x in range(0, 90, 5)]
+        visits += [()] * 50
+    tracks = ByteTrackTracker(TrackingSettings()).track(visits, walk)
+    assert [(int(t.frame_index[0]), int(t.frame_index[-1])) for t in tracks] == [
+        (0, 57),
+        (108, 165),
+        (216, 273),
+    ]
+
+
+def test_a_box_around_the_upper_body_for_a_while_is_left_out(walk) -> None:
+    boxes = [
+        (80.0 + frame, 30.0, 110.0 + frame, 70.0 if 30 <= frame < 40 else 110.0)
+        for frame in range(60)
+    ]
+    (track,) = ByteTrackTracker(TrackingSettings()).track(
+        [(Detection(box, 0.9),) for box in boxes], walk
+    )
+    assert track.frame_index.tolist() == [*range(30), *range(40, 60)]

@@ -1,0 +1,116 @@
+"""The unit of work that any process on any machine can do: one video into the cache."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+
+from transforms.extract.cache import read_verdict, write_entry
+from transforms.extract.recording import extract_recording
+from transforms.extract.registry import Backends, Resources, build_backends
+from transforms.extract.result import RecordingResult, fail
+from transforms.files import sha256_file
+from transforms.settings import ExtractionSettings
+
+
+_ATTEMPTS: Final = 2
+"""A decoder that died or ran out of time may do so because of what else ran on the machine."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One video, what to do with it and where the result goes.
+
+    The paths must mean the same files wherever the task runs.
+    """
+
+    key: str
+    video: Path
+    videos: Path
+    video_sha256: str
+    cache_root: Path
+    settings: ExtractionSettings
+    resources: Resources
+    target_track_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task.
+
+    Attributes:
+        verdict: of the recording.
+        is_reused: the result was there already.
+        uncached: a failure that lies with the moment and not with the video; None: see the cache.
+    """
+
+    verdict: str
+    is_reused: bool
+    uncached: RecordingResult | None
+
+
+@dataclass
+class _Loaded:
+    """The backends of this process; models are loaded once for all its recordings."""
+
+    settings: ExtractionSettings | None = None
+    resources: Resources | None = None
+    backends: Backends | None = None
+
+
+_loaded = _Loaded()
+
+
+def run_task(task: Task) -> Outcome:
+    """Bring one video into the cache; whatever is wrong with it is in the outcome."""
+    # A worker that died after publishing, or another machine, may have done it.
+    verdict = read_verdict(task.cache_root, task.key)
+    if verdict is not None:
+        return Outcome(verdict, True, None)
+    problem = _check_file(task)
+    if problem is not None:
+        return _fail(problem)
+    backends = _load_backends(task)
+    threads = cv2.getNumThreads()
+    # Workers share the cores; OpenCV's own threads would only fight.
+    cv2.setNumThreads(1)
+    try:
+        for _ in range(_ATTEMPTS):
+            result = extract_recording(
+                task.video, task.settings, backends, target_track_id=task.target_track_id
+            )
+            if not result.is_about_the_moment:
+                break
+    except (MemoryError, OSError, ValueError, ArithmeticError, cv2.error) as error:
+        return _fail(fail("extraction_error", f"{type(error).__name__}: {error}"))
+    finally:
+        cv2.setNumThreads(threads)
+    if result.is_about_the_moment:
+        return _fail(result)
+    write_entry(task.cache_root, task.key, result)
+    return Outcome(result.verdict, False, None)
+
+
+def _load_backends(task: Task) -> Backends:
+    asked = (task.settings, task.resources)
+    if _loaded.backends is None or (_loaded.settings, _loaded.resources) != asked:
+        _loaded.backends = build_backends(task.settings, task.resources)
+        _loaded.settings, _loaded.resources = asked
+    return _loaded.backends
+
+
+def _fail(result: RecordingResult) -> Outcome:
+    return Outcome(result.verdict, False, result)
+
+
+def _check_file(task: Task) -> RecordingResult | None:
+    """Make sure that the video is still the one that was taken in."""
+    try:
+        if not task.video.resolve().is_relative_to(task.videos.resolve()):
+            return fail("outside_videos", "the file lies outside the batch's videos folder")
+        if sha256_file(task.video) != task.video_sha256:
+            return fail("video_changed", "the video is not the one that was taken in")
+    except OSError as error:
+        return fail("missing_file", f"the video cannot be read: {error.strerror}")
+    return None
