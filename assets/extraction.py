@@ -15,11 +15,13 @@ from assets.sources import MODEL_WEIGHTS, OVERRIDES, RAW_COHORT, SYNTHETIC_TRUTH
 from assets.stage import Stage, input_directories, stage_asset
 from assets.workspace import Workspace
 from transforms.files import canonical_json
-from transforms.processes import count_workers
+from transforms.processes import count_workers, share_memory
 from transforms.progress import Progress
 
 if TYPE_CHECKING:
     from transforms.extract.batch import Work
+
+_FRAME_CACHE_FRACTION: Final = 0.25
 
 SILHOUETTE_SEQUENCES: Final = Stage(
     name="silhouette_sequences",
@@ -86,6 +88,7 @@ def plan_extraction(workspace: Workspace, batch_id: str) -> "Work":
             segmenter_weights=MODEL_WEIGHTS.weights(workspace, settings.segmenter_weights),
             device=workspace.settings.runtime.device,
             threads=max(1, count_workers(0) // workers),
+            frame_cache_bytes=share_memory(workers, _FRAME_CACHE_FRACTION),
         ),
     )
 

@@ -3,8 +3,8 @@
     python benchmarks/extraction_throughput.py --models DIR --video FILE [--copies N] [--rounds N]
 
 `--models` is a folder with the files of `weights.toml`; `--video` any walking video. Each round
-runs, one after the other: the detector and the segmenter alone on as many pictures as the recordings give
-them, by the same number of processes with the same number of threads, models loaded and warm; and
+runs, one after the other: the detector and the segmenter alone on as many pictures as the recordings
+give them, by as many processes with as many threads, models loaded and warm; and
 the whole extraction of the same recordings from files to published tables, start of the processes
 and loading of the models included.
 """
@@ -26,7 +26,7 @@ import pyarrow as pa
 from transforms.extract.batch import Work, extract_batch
 from transforms.extract.registry import Resources
 from transforms.files import sha256_file
-from transforms.processes import count_workers
+from transforms.processes import count_workers, share_memory
 from transforms.progress import NoProgress
 from transforms.schemas import RECORDINGS
 from transforms.settings import ExtractionSettings
@@ -148,7 +148,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 segmenter=options.segmenter,
                 segmenter_weights=options.segmenter_weights,
             ),
-            resources=Resources(detector, segmenter, "cpu", threads),
+            resources=Resources(
+                detector, segmenter, "cpu", threads, share_memory(options.workers, 0.25)
+            ),
         )
         alone, whole = [], []
         frames = masks = 0

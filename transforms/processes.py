@@ -1,10 +1,13 @@
 """What every worker process needs: to die with its parent, and to know how many there may be."""
 
+import contextlib
 import os
 import threading
 import time
+from pathlib import Path
 from typing import Final
 
+_GROUP_LIMIT: Final = Path("/sys/fs/cgroup/memory.max")
 _PARENT_POLL_S: Final = 0.5
 
 
@@ -21,6 +24,14 @@ def exit_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="exit-with-parent", daemon=True).start()
+
+
+def share_memory(worker_count: int, fraction: float) -> int:
+    """Return the bytes of memory that each worker may have, if all together have a fraction."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with contextlib.suppress(OSError, ValueError):  # no control groups, or no limit ("max")
+        total = min(total, int(_GROUP_LIMIT.read_text()))
+    return int(total * fraction) // max(1, worker_count)
 
 
 def count_workers(setting: int) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from transforms.extract.bytetrack import FragmentCollector
 from transforms.extract.fragments import Fragment
 from transforms.extract.protocols import Detection
-from transforms.extract.ultralytics_backend import scratch_folder, import_ultralytics
+from transforms.extract.ultralytics_backend import import_ultralytics, scratch_folder
 from transforms.settings import TrackingSettings
 
 

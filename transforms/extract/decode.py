@@ -14,9 +14,9 @@ from transforms.extract.decode_stream import DecodeProblem
 from transforms.extract.protocols import Frame
 from transforms.settings import DecodeSettings
 
-__all__ = ["DecodeProblem", "VideoFrames"]
+__all__ = ["DEFAULT_CACHE_BYTES", "DecodeProblem", "VideoFrames"]
 
-_CACHE_BYTES: Final = 256 * 2**20
+DEFAULT_CACHE_BYTES: Final = 256 * 2**20
 
 
 class VideoFrames:
@@ -41,7 +41,7 @@ class VideoFrames:
         path: Path,
         settings: DecodeSettings | None = None,
         *,
-        cache_bytes: int = _CACHE_BYTES,
+        cache_bytes: int = DEFAULT_CACHE_BYTES,
         pool: DecoderPool = SHARED_POOL,
     ) -> None:
         self._path = path
@@ -50,9 +50,21 @@ class VideoFrames:
         self._pool = pool
         self._at_work: list[DecoderProcess] = []
         self._cached: list[Frame] | None = None
+        self._begun: tuple[Frame, Iterator[Frame]] | None = None
         self.problem: DecodeProblem | None = None
         self.fps = 0.0
         self.frame_shape = (0, 0)
+
+    def peek(self) -> None:
+        """Read the first frame, so that `fps` and `frame_shape` are known; see `frames`.
+
+        The next pass goes on from it.
+        """
+        if self._cached is None and self._begun is None:
+            rest = self._pass()
+            first = next(rest, None)
+            if first is not None:
+                self._begun = (first, rest)
 
     def frames(self) -> Iterator[Frame]:
         """Yield the frames in decoding order, `index` counting from 0.
@@ -65,7 +77,14 @@ class VideoFrames:
         """
         if self._cached is not None:
             yield from self._cached
-            return
+        elif self._begun is not None:
+            (first, rest), self._begun = self._begun, None
+            yield first
+            yield from rest
+        else:
+            yield from self._pass()
+
+    def _pass(self) -> Iterator[Frame]:
         self.problem = None
         kept: list[Frame] | None = []
         used_bytes = 0
@@ -102,6 +121,7 @@ class VideoFrames:
 
     def close(self) -> None:
         """Give up the passes that are under way and forget the frames that are kept."""
+        self._begun = None
         for decoder in self._at_work:
             decoder.kill()
         self._cached = None

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from transforms.extract.background import BackgroundModel
 from transforms.extract.background_learning import learn_background
-from transforms.extract.decode import VideoFrames
+from transforms.extract.decode import DEFAULT_CACHE_BYTES, VideoFrames
 from transforms.extract.normalise import SIZE_PX, normalise_crop
 from transforms.extract.protocols import Box, Frame, MaskCrop, Track
 from transforms.extract.quality import judge_masks, measure_sharpness
@@ -65,6 +65,7 @@ def extract_recording(
     backends: Backends,
     *,
     target_track_id: int | None = None,
+    cache_bytes: int = DEFAULT_CACHE_BYTES,
 ) -> RecordingResult:
     """Take one video through decode, detect, track, target, segment, normalise and judge.
 
@@ -76,10 +77,11 @@ def extract_recording(
         settings: thresholds and limits.
         backends: who detects, tracks and segments.
         target_track_id: the participant's track where a person has chosen it.
+        cache_bytes: a video whose frames fit is decoded once only.
     """
-    with VideoFrames(path, settings.decode) as video:
+    with VideoFrames(path, settings.decode, cache_bytes=cache_bytes) as video:
         # Backends may ask about the picture before they take the first frame.
-        next(video.frames(), None)
+        video.peek()
         if video.problem is not None:
             return _fail(empty_result(np.zeros(0), NO_TARGET), video)
         context = VideoContext(video)

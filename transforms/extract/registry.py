@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Final, Generic, TypeVar
 
 from transforms.errors import MissingDependencyError, SettingsError
+from transforms.extract.decode import DEFAULT_CACHE_BYTES
 from transforms.extract.onnx_session import Device, resolve_providers
 from transforms.extract.protocols import Detector, ProbabilityModel, Segmenter, Tracker
 from transforms.settings import ExtractionSettings
@@ -37,12 +38,14 @@ class Resources:
         segmenter_weights: None for a segmenter without weights.
         device: where models run.
         threads: of each runtime, so that workers do not fight for the cores.
+        frame_cache_bytes: a video whose frames fit is decoded once only.
     """
 
     detector_weights: Weights | None = None
     segmenter_weights: Weights | None = None
     device: Device = "cpu"
     threads: int = 1
+    frame_cache_bytes: int = DEFAULT_CACHE_BYTES
 
 
 @dataclass(frozen=True)

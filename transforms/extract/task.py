@@ -13,7 +13,6 @@ from transforms.extract.result import RecordingResult, fail
 from transforms.files import sha256_file
 from transforms.settings import ExtractionSettings
 
-
 _ATTEMPTS: Final = 2
 """A decoder that died or ran out of time may do so because of what else ran on the machine."""
 
@@ -78,7 +77,11 @@ def run_task(task: Task) -> Outcome:
     try:
         for _ in range(_ATTEMPTS):
             result = extract_recording(
-                task.video, task.settings, backends, target_track_id=task.target_track_id
+                task.video,
+                task.settings,
+                backends,
+                target_track_id=task.target_track_id,
+                cache_bytes=task.resources.frame_cache_bytes,
             )
             if not result.is_about_the_moment:
                 break
