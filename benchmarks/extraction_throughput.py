@@ -3,8 +3,8 @@
     python benchmarks/extraction_throughput.py --models DIR --video FILE [--copies N] [--rounds N]
 
 `--models` is a folder with the files of `weights.toml`; `--video` any walking video. Each round
-runs, one after the other: the detector and the segmenter alone on as many pictures as the recordings
-give them, by as many processes with as many threads, models loaded and warm; and
+runs, one after the other: the detector and the segmenter alone on as many pictures as the
+recordings give them, by as many processes with as many threads, models loaded and warm; and
 the whole extraction of the same recordings from files to published tables, start of the processes
 and loading of the models included.
 """
@@ -53,7 +53,7 @@ class ModelsOnly:
 
 def run_models(task: ModelsOnly) -> float:
     """Return the seconds the models take for their pictures, loading and warming-up left out."""
-    from transforms.extract.onnx_session import OnnxModel, resolve_providers
+    from transforms.extract.runtimes.onnx_session import OnnxModel, resolve_providers
 
     spent = 0.0
     for weights, count in ((task.detector, task.detections), (task.segmenter, task.segmentations)):

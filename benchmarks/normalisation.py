@@ -20,7 +20,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.extract.normalise import normalise_crop, normalise_frame, normalise_with_opencv
+from transforms.extract.normalisation.normalise import (
+    normalise_crop,
+    normalise_frame,
+    normalise_with_opencv,
+)
 from transforms.synth.body import build_capsules, trace_polygons
 from transforms.synth.camera import place_side_camera
 from transforms.synth.draws import generator_for

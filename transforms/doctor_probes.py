@@ -66,7 +66,7 @@ print("{_MARK} DVC's and Dagster's expressions both parse")
 """
 
 TORCHVISION: Final = f"""
-from transforms.extract.torchvision_guard import ensure_torchvision_ops
+from transforms.extract.runtimes.torchvision_guard import ensure_torchvision_ops
 has_own_ops = ensure_torchvision_ops()
 import torch, torchvision
 boxes = torch.tensor([[0.0, 0, 10, 10], [1, 1, 10, 10], [20, 20, 30, 30]])
@@ -76,7 +76,7 @@ print("{_MARK}", torchvision.__version__ + ",", state)
 """
 
 ULTRALYTICS: Final = f"""
-from transforms.extract.torchvision_guard import ensure_torchvision_ops
+from transforms.extract.runtimes.torchvision_guard import ensure_torchvision_ops
 ensure_torchvision_ops()
 import lap, ultralytics
 from ultralytics.trackers.byte_tracker import BYTETracker

@@ -74,7 +74,7 @@ EXTRACTED_RECORDINGS: Final = _schema(
     ("frame_count", pa.int32(), False),
     ("kept_frame_count", pa.int32(), False),
     ("quality_score", pa.float64(), True),
-    # What was measured of the sequence, see transforms.extract.sequence_gates.
+    # What was measured of the sequence, see transforms.extract.quality.sequence_gates.
     ("kept_fraction", pa.float64(), True),
     ("mean_confidence", pa.float64(), True),
     ("completeness", pa.float64(), True),

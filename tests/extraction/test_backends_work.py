@@ -35,7 +35,7 @@ def answer(value):
 """
 
 ULTRALYTICS = """
-from transforms.extract.torchvision_guard import ensure_torchvision_ops
+from transforms.extract.runtimes.torchvision_guard import ensure_torchvision_ops
 ensure_torchvision_ops()
 import torch
 torch.set_num_threads(2)

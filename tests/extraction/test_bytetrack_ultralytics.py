@@ -21,10 +21,10 @@ def refuse(*arguments, **keywords):
 socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
 import numpy as np
 from tests.unit.transforms.extract.walkers import Simulator, as_context, cross
-from transforms.extract.bytetrack import TrackersByteTrack
-from transforms.extract.bytetrack_ultralytics import UltralyticsByteTrack
+from transforms.extract.tracking.bytetrack import TrackersByteTrack
+from transforms.extract.tracking.bytetrack_ultralytics import UltralyticsByteTrack
 from transforms.extract.protocols import Detection
-from transforms.extract.track import ByteTrackTracker
+from transforms.extract.tracking.track import ByteTrackTracker
 from transforms.settings import TrackingSettings
 
 settings = TrackingSettings()

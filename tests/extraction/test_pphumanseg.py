@@ -16,11 +16,15 @@ import cv2
 import numpy as np
 import pytest
 
-from transforms.extract.detect_onnx import OnnxYoloDetector
-from transforms.extract.pphumanseg import HumanSegContract, OnnxHumanSegModel, prepare_crops
-from transforms.extract.pphumanseg_paddle import PaddleHumanSegModel
+from transforms.extract.detection.onnx_detectors import OnnxYoloDetector
 from transforms.extract.protocols import Box, Frame, MaskCrop, PersonCrop, ProbabilityModel
-from transforms.extract.segment_soft import SoftSegmenter
+from transforms.extract.segmentation.pphumanseg import (
+    HumanSegContract,
+    OnnxHumanSegModel,
+    prepare_crops,
+)
+from transforms.extract.segmentation.pphumanseg_paddle import PaddleHumanSegModel
+from transforms.extract.segmentation.soft_segmenter import SoftSegmenter
 from transforms.settings import DetectionSettings, SegmentationSettings
 from transforms.weights.fetch import fetch_weights
 from transforms.weights.local import LocalFolder
@@ -237,7 +241,7 @@ import signal, sys
 before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 from pathlib import Path
 import numpy as np
-from transforms.extract.pphumanseg_paddle import PaddleHumanSegModel
+from transforms.extract.segmentation.pphumanseg_paddle import PaddleHumanSegModel
 from transforms.extract.protocols import PersonCrop
 from transforms.weights.registry import read_registry
 weights = read_registry(Path(sys.argv[1])).weights("pphumanseg_v1_lite_paddle", Path(sys.argv[2]))

@@ -19,9 +19,9 @@ import cv2
 import numpy as np
 import pytest
 
-from transforms.extract.detect_onnx import OnnxYoloDetector, OnnxYoloxDetector
+from transforms.extract.detection.onnx_detectors import OnnxYoloDetector, OnnxYoloxDetector
 from transforms.extract.protocols import Box, Frame, PersonCrop
-from transforms.extract.yolo_seg import OnnxYoloSegModel
+from transforms.extract.segmentation.yolo_seg import OnnxYoloSegModel
 from transforms.files import sha256_file
 from transforms.settings import DetectionSettings
 from transforms.weights.verified import Weights, WeightsFile
@@ -49,7 +49,7 @@ import numpy as np
 from tests.extraction.test_yolo_backends import register, SEGMENT
 from transforms.errors import IntegrityError
 from transforms.extract.protocols import Frame, PersonCrop
-from transforms.extract.ultralytics_backend import *
+from transforms.extract.runtimes.ultralytics_backend import *
 from transforms.settings import DetectionSettings
 DETECT = {"input_px": 640, "person_class": 0}
 """
@@ -236,7 +236,7 @@ answer(None)
 
 def test_checkpoints_work_offline_and_leave_nothing_behind(tmp_path: Path) -> None:
     program = """
-from transforms.extract import ultralytics_backend
+from transforms.extract.runtimes import ultralytics_backend
 before = sorted(os.listdir("."))
 ultralytics = import_ultralytics(ultralytics_backend._scratch_folder())
 import torch

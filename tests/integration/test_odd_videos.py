@@ -16,9 +16,9 @@ import pytest
 
 from tests.integration.odd_videos import BOMB_PX, FRAMES, OddVideo, scene, write_odd_videos
 from transforms.extract.batch import Work, extract_batch
-from transforms.extract.decode import VideoFrames
-from transforms.extract.decode_pool import DecoderPool
-from transforms.extract.decode_process import DecoderProcess
+from transforms.extract.decoding.pool import DecoderPool
+from transforms.extract.decoding.process import DecoderProcess
+from transforms.extract.decoding.video_frames import VideoFrames
 from transforms.extract.registry import Resources
 from transforms.intake.batch import take_in_batch
 from transforms.intake.probe import inspect_video
@@ -249,8 +249,9 @@ def test_the_sound_recordings_beside_them_are_unharmed(
 
 STAND_IN = """
 import os, time
-from transforms.extract import decode_child, decode_stream
-open_video = decode_stream.open_video
+from transforms.extract.decoding import child as decode_child
+from transforms.extract.decoding import stream
+open_video = stream.open_video
 def open_hostile(path):
     if path.name == "hang.mp4":
         while True:
@@ -260,7 +261,7 @@ def open_hostile(path):
     if path.name == "crash.mp4":
         os.kill(os.getpid(), 11)
     return open_video(path)
-decode_stream.open_video = open_hostile
+stream.open_video = open_hostile
 decode_child.main()
 """
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from transforms.extract.background import BackgroundModel
+    from transforms.extract.detection.background import BackgroundModel
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels, half-open, of the upright picture."""

@@ -9,12 +9,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.extract.background import BackgroundModel
-from transforms.extract.background_learning import learn_background
-from transforms.extract.decode import DEFAULT_CACHE_BYTES, VideoFrames
-from transforms.extract.normalise import SIZE_PX, normalise_crop
+from transforms.extract.decoding.video_frames import DEFAULT_CACHE_BYTES, VideoFrames
+from transforms.extract.detection.background import BackgroundModel
+from transforms.extract.detection.background_learning import learn_background
+from transforms.extract.normalisation.kernel import SIZE_PX
+from transforms.extract.normalisation.normalise import normalise_crop
 from transforms.extract.protocols import Box, Frame, MaskCrop, Track
-from transforms.extract.quality import judge_masks, measure_sharpness
+from transforms.extract.quality.frame_gates import judge_masks, measure_sharpness
+from transforms.extract.quality.sequence_gates import SequenceEvidence, judge_sequence
 from transforms.extract.registry import Backends
 from transforms.extract.result import (
     ACCEPTED,
@@ -24,8 +26,7 @@ from transforms.extract.result import (
     RecordingResult,
     empty_result,
 )
-from transforms.extract.sequence_gates import SequenceEvidence, judge_sequence
-from transforms.extract.target import TargetChoice, choose_target
+from transforms.extract.tracking.target import TargetChoice, choose_target
 from transforms.settings import ExtractionSettings
 
 NO_TARGET: Final = "no_target"

@@ -10,9 +10,9 @@ from importlib.util import find_spec
 from typing import Final, Generic, TypeVar
 
 from transforms.errors import MissingDependencyError, SettingsError
-from transforms.extract.decode import DEFAULT_CACHE_BYTES
-from transforms.extract.onnx_session import Device, resolve_providers
+from transforms.extract.decoding.video_frames import DEFAULT_CACHE_BYTES
 from transforms.extract.protocols import Detector, ProbabilityModel, Segmenter, Tracker
+from transforms.extract.runtimes.onnx_session import Device, resolve_providers
 from transforms.settings import ExtractionSettings
 from transforms.weights.verified import Weights
 
@@ -79,18 +79,19 @@ def check_backends(settings: ExtractionSettings, resources: Resources) -> dict[s
         MissingDependencyError: a package or the weights are not there.
         IntegrityError: the weights are not the registered ones.
     """
-    runtimes = {}
-    for role, name, table, weights in (
-        ("detector", settings.detector, DETECTORS, resources.detector_weights),
-        ("tracker", settings.tracker, TRACKERS, None),
-        ("segmenter", settings.segmenter, SEGMENTERS, resources.segmenter_weights),
-    ):
-        spec = _look_up(role, name, table)
-        if spec.package is not None:
-            require_package(spec.package, backend=name, install=spec.install)
-        _check_weights(role, name, spec, weights)
-        runtimes[role] = _describe_runtime(spec, resources.device)
-    return runtimes
+    return {
+        "detector": _check(
+            "detector", settings.detector, DETECTORS, resources.detector_weights, resources.device
+        ),
+        "tracker": _check("tracker", settings.tracker, TRACKERS, None, resources.device),
+        "segmenter": _check(
+            "segmenter",
+            settings.segmenter,
+            SEGMENTERS,
+            resources.segmenter_weights,
+            resources.device,
+        ),
+    }
 
 
 def build_backends(settings: ExtractionSettings, resources: Resources) -> Backends:
@@ -115,6 +116,20 @@ def require_package(module: str, *, backend: str, install: str) -> None:
             expected=f"the module {module}",
             fix=f"run `{install}`, or choose another backend",
         )
+
+
+def _check(
+    role: str,
+    name: str,
+    table: "Mapping[str, Spec[_Backend]]",
+    weights: Weights | None,
+    device: Device,
+) -> str:
+    spec = _look_up(role, name, table)
+    if spec.package is not None:
+        require_package(spec.package, backend=name, install=spec.install)
+    _check_weights(role, name, spec, weights)
+    return _describe_runtime(spec, device)
 
 
 def _look_up(role: str, name: str, table: "Mapping[str, Spec[_Backend]]") -> "Spec[_Backend]":
@@ -162,13 +177,13 @@ def _describe_runtime(spec: "Spec[_Backend]", device: Device) -> str:
 
 
 def _background_detector(settings: ExtractionSettings, resources: Resources) -> Detector:
-    from transforms.extract.detect import BackgroundDetector
+    from transforms.extract.detection.background_detector import BackgroundDetector
 
     return BackgroundDetector()
 
 
 def _yolo_onnx(settings: ExtractionSettings, resources: Resources) -> Detector:
-    from transforms.extract.detect_onnx import OnnxYoloDetector
+    from transforms.extract.detection.onnx_detectors import OnnxYoloDetector
 
     return OnnxYoloDetector(
         _present(resources.detector_weights),
@@ -179,7 +194,7 @@ def _yolo_onnx(settings: ExtractionSettings, resources: Resources) -> Detector:
 
 
 def _yolox_onnx(settings: ExtractionSettings, resources: Resources) -> Detector:
-    from transforms.extract.detect_onnx import OnnxYoloxDetector
+    from transforms.extract.detection.onnx_detectors import OnnxYoloxDetector
 
     return OnnxYoloxDetector(
         _present(resources.detector_weights),
@@ -190,7 +205,7 @@ def _yolox_onnx(settings: ExtractionSettings, resources: Resources) -> Detector:
 
 
 def _yolo_ultralytics(settings: ExtractionSettings, resources: Resources) -> Detector:
-    from transforms.extract.ultralytics_backend import UltralyticsDetector
+    from transforms.extract.runtimes.ultralytics_backend import UltralyticsDetector
 
     return UltralyticsDetector(
         _present(resources.detector_weights),
@@ -201,33 +216,33 @@ def _yolo_ultralytics(settings: ExtractionSettings, resources: Resources) -> Det
 
 
 def _bytetrack(settings: ExtractionSettings, resources: Resources) -> Tracker:
-    from transforms.extract.track import ByteTrackTracker
+    from transforms.extract.tracking.track import ByteTrackTracker
 
     return ByteTrackTracker(settings.tracking)
 
 
 def _bytetrack_ultralytics(settings: ExtractionSettings, resources: Resources) -> Tracker:
-    from transforms.extract.bytetrack_ultralytics import UltralyticsByteTrack
-    from transforms.extract.track import ByteTrackTracker
+    from transforms.extract.tracking.bytetrack_ultralytics import UltralyticsByteTrack
+    from transforms.extract.tracking.track import ByteTrackTracker
 
     require_package("lap", backend="bytetrack_ultralytics", install=_EXTRACTION)
     return ByteTrackTracker(settings.tracking, UltralyticsByteTrack(settings.tracking))
 
 
 def _background_grabcut(settings: ExtractionSettings, resources: Resources) -> Segmenter:
-    from transforms.extract.segment import BackgroundGrabCutSegmenter
+    from transforms.extract.segmentation.background_grabcut import BackgroundGrabCutSegmenter
 
     return BackgroundGrabCutSegmenter()
 
 
 def _soft(model: ProbabilityModel, settings: ExtractionSettings) -> Segmenter:
-    from transforms.extract.segment_soft import SoftSegmenter
+    from transforms.extract.segmentation.soft_segmenter import SoftSegmenter
 
     return SoftSegmenter(model, settings.segmentation)
 
 
 def _pphumanseg_onnx(settings: ExtractionSettings, resources: Resources) -> Segmenter:
-    from transforms.extract.pphumanseg import OnnxHumanSegModel
+    from transforms.extract.segmentation.pphumanseg import OnnxHumanSegModel
 
     model = OnnxHumanSegModel(
         _present(resources.segmenter_weights),
@@ -239,7 +254,7 @@ def _pphumanseg_onnx(settings: ExtractionSettings, resources: Resources) -> Segm
 
 
 def _pphumanseg_paddle(settings: ExtractionSettings, resources: Resources) -> Segmenter:
-    from transforms.extract.pphumanseg_paddle import PaddleHumanSegModel
+    from transforms.extract.segmentation.pphumanseg_paddle import PaddleHumanSegModel
 
     model = PaddleHumanSegModel(
         _present(resources.segmenter_weights),
@@ -251,7 +266,7 @@ def _pphumanseg_paddle(settings: ExtractionSettings, resources: Resources) -> Se
 
 
 def _yolo_seg_onnx(settings: ExtractionSettings, resources: Resources) -> Segmenter:
-    from transforms.extract.yolo_seg import OnnxYoloSegModel
+    from transforms.extract.segmentation.yolo_seg import OnnxYoloSegModel
 
     model = OnnxYoloSegModel(
         _present(resources.segmenter_weights),
@@ -262,7 +277,7 @@ def _yolo_seg_onnx(settings: ExtractionSettings, resources: Resources) -> Segmen
 
 
 def _yolo_seg_ultralytics(settings: ExtractionSettings, resources: Resources) -> Segmenter:
-    from transforms.extract.ultralytics_backend import UltralyticsSegModel
+    from transforms.extract.runtimes.ultralytics_backend import UltralyticsSegModel
 
     model = UltralyticsSegModel(
         _present(resources.segmenter_weights), device=resources.device, threads=resources.threads

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.extract.normalise import SIZE_PX
+from transforms.extract.normalisation.kernel import SIZE_PX
 
 ACCEPTED: Final = "accepted"
 QUARANTINED: Final = "quarantined"

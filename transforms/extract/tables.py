@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from transforms.extract.normalise import SIZE_PX
+from transforms.extract.normalisation.kernel import SIZE_PX
 from transforms.extract.overrides import Override
 from transforms.extract.result import RecordingResult
 from transforms.schemas import EXTRACTED_RECORDINGS, FRAMES, MASKS, SEQUENCES, TRACKS

@@ -38,6 +38,8 @@ DESCRIPTIONS: Final = {
     "status": "kept or dropped",
     "reason": "why the frame was dropped; null where kept",
     "mask_px": "area of the participant's mask in pixels of the recording",
+    "confidence": "how sure the segmenter is of the mask, 0 to 1",
+    "sharpness": "sharpness of the picture inside the box; blurred below about 0.1",
     "sequence_index": "position of the frame in the sequence; null where dropped",
     "dataset_version": "sha256 of the dataset's manifest that the split was made for",
     "protocol": "the rule by which participants were assigned",

@@ -311,7 +311,8 @@ def _frame_table(plans: list[_SequencePlan]) -> pa.Table:
             "status": "kept",
             "sequence_index": index,
         }
-    ).with_columns(
-        pl.lit(None).alias(name) for name in ("x0", "y0", "x1", "y1", "score", "reason", "mask_px")
     )
-    return conform(frames, FRAMES, where="frames")
+    unknown = [name for name in FRAMES.names if name not in frames.columns]
+    return conform(
+        frames.with_columns(pl.lit(None).alias(name) for name in unknown), FRAMES, where="frames"
+    )

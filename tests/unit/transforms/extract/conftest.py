@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from transforms.extract.background import BackgroundModel
-from transforms.extract.background_learning import learn_background
+from transforms.extract.detection.background import BackgroundModel
+from transforms.extract.detection.background_learning import learn_background
 from transforms.extract.protocols import Frame
 
 HEIGHT, WIDTH = 120, 200

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from transforms.extract.detect import BackgroundDetector
+from transforms.extract.detection.background_detector import BackgroundDetector
 from transforms.extract.protocols import Track
 from transforms.extract.recording import extract_recording
 from transforms.extract.registry import Backends
 from transforms.extract.result import RecordingResult, settle
-from transforms.extract.segment import BackgroundGrabCutSegmenter
+from transforms.extract.segmentation.background_grabcut import BackgroundGrabCutSegmenter
 from transforms.settings import ExtractionSettings
 
 SETTINGS = ExtractionSettings()

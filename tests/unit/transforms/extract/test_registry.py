@@ -5,7 +5,7 @@ import pytest
 
 from transforms.errors import IntegrityError, MissingDependencyError, SettingsError
 from transforms.extract import registry
-from transforms.extract.detect import BackgroundDetector
+from transforms.extract.detection.background_detector import BackgroundDetector
 from transforms.extract.registry import (
     DETECTORS,
     SEGMENTERS,
@@ -14,7 +14,7 @@ from transforms.extract.registry import (
     check_backends,
     require_package,
 )
-from transforms.extract.segment import BackgroundGrabCutSegmenter
+from transforms.extract.segmentation.background_grabcut import BackgroundGrabCutSegmenter
 from transforms.settings import ExtractionSettings
 from transforms.weights.verified import Weights, WeightsFile
 

@@ -1,0 +1,1 @@
+"""Video files to frames, in a process of its own with limits."""

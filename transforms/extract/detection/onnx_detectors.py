@@ -1,0 +1,243 @@
+"""People found by YOLO and YOLOX networks through onnxruntime."""
+
+import ast
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.errors import SettingsError
+from transforms.extract.detection.background_detector import describe_appearance
+from transforms.extract.detection.letterbox import Canvas, Letterbox, choose_input_shape
+from transforms.extract.detection.yolo_decode import (
+    Candidates,
+    decode_yolo,
+    decode_yolox,
+    recognise_layout,
+)
+from transforms.extract.protocols import Box, Detection, Frame, RecordingContext
+from transforms.extract.runtimes.onnx_session import OnnxModel
+from transforms.settings import DetectionSettings
+from transforms.weights.verified import Weights
+
+_Decode = Callable[[Sequence[NDArray[np.float32]], int, tuple[int, int]], Candidates]
+"""From a batch's outputs, the position in it and the input's height and width."""
+
+_MIN_SIDE_PX: Final = 1.0
+_SAMPLED_PX: Final = (64, 32)
+"""Rows and columns of a person that its appearance is taken from, at most twice as many."""
+
+
+@dataclass(frozen=True)
+class DetectionContract:
+    """What the registry says of a detector's weights."""
+
+    input_px: int
+    person_class: int
+
+    @classmethod
+    def of(cls, weights: Weights) -> "DetectionContract":
+        """Read the contract of a registry entry.
+
+        Raises:
+            SettingsError: a key is missing or its value is not allowed.
+        """
+        input_px, person_class = (weights.contract.get(key) for key in ("input_px", "person_class"))
+        if not (
+            isinstance(input_px, int)
+            and isinstance(person_class, int)
+            and 32 <= input_px <= 4096
+            and person_class >= 0
+        ):
+            raise SettingsError(
+                "an input contract that a detector cannot be run with",
+                where=f"weights.toml, weights.{weights.name}.contract",
+                expected="input_px from 32 to 4096 and person_class from 0",
+                found=dict(weights.contract),
+            )
+        return cls(input_px, person_class)
+
+
+class OnnxYoloDetector:
+    """YOLO networks v5 to v11 and their kin, as exported to ONNX; see `Detector`."""
+
+    def __init__(
+        self,
+        weights: Weights,
+        settings: DetectionSettings,
+        *,
+        providers: Sequence[str],
+        threads: int,
+    ) -> None:
+        self._contract = DetectionContract.of(weights)
+        self._settings = settings
+        self._model = OnnxModel(weights, providers=providers, threads=threads)
+        self._named_classes = count_named_classes(self._model.metadata)
+
+    def detect(
+        self, frames: Iterable[Frame], context: RecordingContext
+    ) -> Iterator[tuple[Detection, ...]]:
+        """Yield the people of each frame with their appearance, best first.
+
+        Raises:
+            IntegrityError: the model's output is not of a kind known here.
+        """
+        letterbox = Letterbox.fit(
+            context.frame_shape,
+            choose_input_shape(
+                self._model.input_shape,
+                context.frame_shape,
+                self._contract.input_px,
+                where=self._model.name,
+            ),
+            centred=True,
+        )
+        canvas = Canvas(letterbox, self._model.preferred_batch, is_rgb=True, divisor=255)
+        return _detect(self._model, canvas, letterbox, frames, self._decode)
+
+    def _decode(
+        self,
+        outputs: Sequence[NDArray[np.float32]],
+        position: int,
+        input_shape: tuple[int, int],
+    ) -> Candidates:
+        layout = recognise_layout(
+            outputs[0].shape,
+            input_shape,
+            named_classes=self._named_classes,
+            mask_count=count_masks(outputs),
+            where=self._model.name,
+        )
+        return decode_yolo(
+            outputs[0][position],
+            layout,
+            person_class=self._contract.person_class,
+            min_score=self._settings.min_score,
+            max_iou=self._settings.nms_iou,
+            where=self._model.name,
+        )
+
+
+class OnnxYoloxDetector:
+    """YOLOX networks as its own project exports them to ONNX; see `Detector`."""
+
+    def __init__(
+        self,
+        weights: Weights,
+        settings: DetectionSettings,
+        *,
+        providers: Sequence[str],
+        threads: int,
+    ) -> None:
+        self._contract = DetectionContract.of(weights)
+        self._settings = settings
+        self._model = OnnxModel(weights, providers=providers, threads=threads)
+
+    def detect(
+        self, frames: Iterable[Frame], context: RecordingContext
+    ) -> Iterator[tuple[Detection, ...]]:
+        """Yield the people of each frame with their appearance, best first.
+
+        Raises:
+            IntegrityError: the model's output is not YOLOX's raw one.
+        """
+        letterbox = Letterbox.fit(
+            context.frame_shape,
+            choose_input_shape(
+                self._model.input_shape,
+                context.frame_shape,
+                self._contract.input_px,
+                where=self._model.name,
+            ),
+            centred=False,
+        )
+        canvas = Canvas(letterbox, self._model.preferred_batch, is_rgb=False, divisor=1)
+        return _detect(self._model, canvas, letterbox, frames, self._decode)
+
+    def _decode(
+        self,
+        outputs: Sequence[NDArray[np.float32]],
+        position: int,
+        input_shape: tuple[int, int],
+    ) -> Candidates:
+        return decode_yolox(
+            outputs[0][position],
+            input_shape,
+            person_class=self._contract.person_class,
+            min_score=self._settings.min_score,
+            max_iou=self._settings.nms_iou,
+            where=self._model.name,
+        )
+
+
+def _detect(
+    model: OnnxModel,
+    canvas: Canvas,
+    letterbox: Letterbox,
+    frames: Iterable[Frame],
+    decode: _Decode,
+) -> Iterator[tuple[Detection, ...]]:
+    """Run the network over frames, one batch of them in memory at a time."""
+    waiting = iter(frames)
+    while batch := list(islice(waiting, model.preferred_batch)):
+        for slot, frame in enumerate(batch):
+            canvas.write(slot, frame.image)
+        outputs = model.run(canvas.tensor[: len(batch)])
+        for position, frame in enumerate(batch):
+            found = decode(outputs, position, letterbox.input_shape)
+            yield describe_people(frame.image, letterbox.to_picture(found.boxes), found.scores)
+
+
+def describe_people(
+    image: NDArray[np.uint8], boxes: NDArray[np.float32], scores: NDArray[np.float32]
+) -> tuple[Detection, ...]:
+    """Return boxes as detections with their appearance, without those that hold no pixel.
+
+    Args:
+        image: `(height, width, channel)` BGR.
+        boxes: `(person, 4)` x0, y0, x1, y1, inside the picture.
+        scores: `(person,)`.
+    """
+    people = []
+    for row, score in zip(boxes.tolist(), scores.tolist(), strict=True):
+        x0, y0, x1, y1 = row
+        if x1 - x0 >= _MIN_SIDE_PX and y1 - y0 >= _MIN_SIDE_PX:  # false for NaN as well
+            box = (x0, y0, x1, y1)
+            people.append(Detection(box, score, describe_box(image, box)))
+    return tuple(people)
+
+
+def describe_box(image: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
+    """Return the appearance of the person in a box, from its inner part and some of its pixels.
+
+    The inner half of the width, without the top and bottom tenth: mostly the person.
+    """
+    x0, y0, x1, y1 = box
+    rows = _sample(y0 + 0.1 * (y1 - y0), y1 - 0.1 * (y1 - y0), _SAMPLED_PX[0], image.shape[0])
+    columns = _sample(x0 + 0.25 * (x1 - x0), x1 - 0.25 * (x1 - x0), _SAMPLED_PX[1], image.shape[1])
+    # Single pixels: means would show colours that nobody wears.
+    inner = image[rows, columns]
+    return describe_appearance(inner, np.ones(inner.shape[:2], dtype=np.bool_))
+
+
+def _sample(start: float, end: float, wanted: int, limit: int) -> slice:
+    first = min(int(start), limit - 1)
+    last = max(first + 1, min(round(end), limit))
+    return slice(first, last, max(1, (last - first) // wanted))
+
+
+def count_named_classes(metadata: Mapping[str, str]) -> int | None:
+    """Return how many classes the exporter wrote down, None where it wrote nothing readable."""
+    try:
+        names: Any = ast.literal_eval(metadata["names"])  # `Any`: whatever is written there
+    except (KeyError, ValueError, SyntaxError, MemoryError, RecursionError):
+        return None
+    return len(names) if isinstance(names, dict | list) and names else None
+
+
+def count_masks(outputs: Sequence[NDArray[np.float32]]) -> int:
+    """Return how many mask coefficients each anchor has: as many as there are prototypes."""
+    return outputs[1].shape[1] if len(outputs) > 1 and outputs[1].ndim == 4 else 0

@@ -1,0 +1,1 @@
+"""Masks to silhouettes as gait-recognition practice normalises them."""

@@ -1,0 +1,1 @@
+"""Whether a frame, and then a sequence, is good enough to keep."""

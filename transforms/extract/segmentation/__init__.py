@@ -1,0 +1,1 @@
+"""The pixels of the participant in each frame."""
