@@ -41,7 +41,7 @@ def _import_ray() -> Any:
         raise MissingDependencyError(
             "extraction on a cluster needs Ray, which is not installed",
             where="runtime.extraction_engine",
-            fix="run `make setup-extraction`, or set runtime.extraction_engine to local",
+            fix='run `pip install -e ".[ray]"`, or set runtime.extraction_engine to local',
         )
     # No report of how Ray is used leaves this machine.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")

@@ -18,6 +18,7 @@ from transforms.weights.verified import Weights
 
 _Backend = TypeVar("_Backend")
 _EXTRACTION: Final = "make setup-extraction"
+_ONNX: Final = 'pip install -e ".[onnx]"'
 
 
 @dataclass(frozen=True)
@@ -297,8 +298,8 @@ _BASE: Final = "pip install --no-deps -r requirements/base.lock"
 
 DETECTORS: Final[Mapping[str, Spec[Detector]]] = {
     "background": Spec(_background_detector),
-    "yolo_onnx": Spec(_yolo_onnx, "onnxruntime", ("onnx",), "yolo"),
-    "yolox_onnx": Spec(_yolox_onnx, "onnxruntime", ("onnx",), "yolox"),
+    "yolo_onnx": Spec(_yolo_onnx, "onnxruntime", ("onnx",), "yolo", _ONNX),
+    "yolox_onnx": Spec(_yolox_onnx, "onnxruntime", ("onnx",), "yolox", _ONNX),
     "yolo_ultralytics": Spec(_yolo_ultralytics, "ultralytics", ("torch", "onnx"), "yolo"),
 }
 TRACKERS: Final[Mapping[str, Spec[Tracker]]] = {
@@ -307,9 +308,9 @@ TRACKERS: Final[Mapping[str, Spec[Tracker]]] = {
 }
 SEGMENTERS: Final[Mapping[str, Spec[Segmenter]]] = {
     "background_grabcut": Spec(_background_grabcut),
-    "pphumanseg_onnx": Spec(_pphumanseg_onnx, "onnxruntime", ("onnx",), "pphumanseg"),
+    "pphumanseg_onnx": Spec(_pphumanseg_onnx, "onnxruntime", ("onnx",), "pphumanseg", _ONNX),
     "pphumanseg_paddle": Spec(_pphumanseg_paddle, "paddle", ("paddle",), "pphumanseg"),
-    "yolo_seg_onnx": Spec(_yolo_seg_onnx, "onnxruntime", ("onnx",), "yolo_seg"),
+    "yolo_seg_onnx": Spec(_yolo_seg_onnx, "onnxruntime", ("onnx",), "yolo_seg", _ONNX),
     "yolo_seg_ultralytics": Spec(
         _yolo_seg_ultralytics, "ultralytics", ("torch", "onnx"), "yolo_seg"
     ),

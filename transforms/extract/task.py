@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 import cv2
+from threadpoolctl import threadpool_limits
 
 from transforms.extract.cache import read_verdict, write_entry
 from transforms.extract.recording import extract_recording
@@ -72,17 +73,18 @@ def run_task(task: Task) -> Outcome:
         return _fail(problem)
     backends = _load_backends(task)
     threads = cv2.getNumThreads()
-    # Workers share the cores; OpenCV's own threads would only fight.
+    # Workers share the cores; threads of OpenCV or of BLAS would only fight.
     cv2.setNumThreads(1)
     try:
         for _ in range(_ATTEMPTS):
-            result = extract_recording(
-                task.video,
-                task.settings,
-                backends,
-                target_track_id=task.target_track_id,
-                cache_bytes=task.resources.frame_cache_bytes,
-            )
+            with threadpool_limits(1, user_api="blas"):
+                result = extract_recording(
+                    task.video,
+                    task.settings,
+                    backends,
+                    target_track_id=task.target_track_id,
+                    cache_bytes=task.resources.frame_cache_bytes,
+                )
             if not result.is_about_the_moment:
                 break
     except (MemoryError, OSError, ValueError, ArithmeticError, cv2.error) as error:
