@@ -81,6 +81,8 @@ def check_backends(settings: ExtractionSettings, resources: Resources) -> dict[s
         IntegrityError: the weights are not the registered ones.
     """
     return {
+        "decoder": f"av {version('av')}",
+        "pixels": f"opencv-python {version('opencv-python')}",
         "detector": _check(
             "detector", settings.detector, DETECTORS, resources.detector_weights, resources.device
         ),
@@ -173,8 +175,21 @@ def _check_weights(role: str, name: str, spec: "Spec[_Backend]", weights: Weight
 def _describe_runtime(spec: "Spec[_Backend]", device: Device) -> str:
     if spec.package is None:
         return "embedded"
-    where = ",".join(resolve_providers(device)) if spec.package == "onnxruntime" else device
-    return f"{spec.package} {version(_DISTRIBUTIONS.get(spec.package, spec.package))} {where}"
+    library = f"{spec.package} {version(_DISTRIBUTIONS.get(spec.package, spec.package))}"
+    return f"{library} {_resolve_device(spec.package, device)}" if spec.kinds else library
+
+
+def _resolve_device(package: str, device: Device) -> str:
+    """Return where a library will run models: `auto` means something else on each machine."""
+    if package == "onnxruntime":
+        return ",".join(resolve_providers(device))
+    if package == "ultralytics":
+        from transforms.extract.runtimes.ultralytics_backend import resolve_torch_device
+
+        return resolve_torch_device(device)
+    from transforms.extract.segmentation.pphumanseg_paddle import choose_gpu, import_paddle
+
+    return "gpu" if choose_gpu(import_paddle(), device) else "cpu"
 
 
 def _background_detector(settings: ExtractionSettings, resources: Resources) -> Detector:

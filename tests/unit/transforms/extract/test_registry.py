@@ -29,7 +29,7 @@ def some_weights(folder: Path, *, family: str = "yolo", kind: str = "onnx") -> W
 def test_the_defaults_need_nothing_and_say_what_they_are() -> None:
     runtimes = check_backends(ExtractionSettings(), Resources())
     assert runtimes["detector"] == runtimes["segmenter"] == "embedded"
-    assert set(runtimes) == {"detector", "tracker", "segmenter"}
+    assert set(runtimes) == {"decoder", "pixels", "detector", "tracker", "segmenter"}
 
 
 @pytest.mark.parametrize("role", ["detector", "tracker", "segmenter"])
