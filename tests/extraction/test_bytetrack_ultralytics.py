@@ -20,7 +20,7 @@ def refuse(*arguments, **keywords):
     raise OSError("no network in this test")
 socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
 import numpy as np
-from tests.unit.transforms.extract.walkers import Simulator, as_context, cross
+from tests.unit.transforms.extract.tracking.walkers import Simulator, as_context, cross
 from transforms.extract.tracking.bytetrack import TrackersByteTrack
 from transforms.extract.tracking.bytetrack_ultralytics import UltralyticsByteTrack
 from transforms.extract.protocols import Detection

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.unit.transforms.extract.onnx_files import (
+from tests.unit.transforms.extract.runtimes.onnx_files import (
     constant_model,
     first_plane_model,
     write_weights,

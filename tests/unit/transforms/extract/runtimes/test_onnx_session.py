@@ -4,7 +4,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.unit.transforms.extract.onnx_files import HALF, constant_model, echo_model, write_weights
+from tests.unit.transforms.extract.runtimes.onnx_files import (
+    HALF,
+    constant_model,
+    echo_model,
+    write_weights,
+)
 from transforms.errors import IntegrityError, MissingDependencyError, SettingsError
 from transforms.extract.runtimes.onnx_session import OnnxModel, resolve_providers
 from transforms.weights.verified import Weights

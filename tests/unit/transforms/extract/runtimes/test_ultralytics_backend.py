@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.transforms.extract.onnx_files import write_weights
+from tests.unit.transforms.extract.runtimes.onnx_files import write_weights
 from transforms.errors import IntegrityError, SettingsError
 from transforms.extract.runtimes import ultralytics_backend
 from transforms.extract.runtimes.ultralytics_backend import (

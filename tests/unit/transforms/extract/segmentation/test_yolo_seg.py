@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.transforms.extract.onnx_files import constant_model, write_weights
+from tests.unit.transforms.extract.runtimes.onnx_files import constant_model, write_weights
 from transforms.errors import IntegrityError, SettingsError
 from transforms.extract.detection.letterbox import Letterbox
 from transforms.extract.detection.yolo_decode import Candidates

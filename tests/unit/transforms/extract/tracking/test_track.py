@@ -3,7 +3,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from tests.unit.transforms.extract.walkers import Recording, Simulator, as_context, cross
+from tests.unit.transforms.extract.tracking.walkers import Recording, Simulator, as_context, cross
 from transforms.extract.detection.background_detector import BackgroundDetector
 from transforms.extract.protocols import Box, Detection
 from transforms.extract.tracking.bytetrack import TrackersByteTrack
