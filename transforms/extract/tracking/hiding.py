@@ -16,6 +16,8 @@ EVENT_FRAMES: Final = 4
 """A person may go unseen for this long without a reason."""
 _APPROACH_FRAMES: Final = 12
 """Who vanishes this shortly before they would walk into somebody has done so."""
+_STEP_FRAMES: Final = 15
+"""A walker's own box widens and narrows by half with each step: that is no second person."""
 _MIN_COVERED: Final = 0.5
 _MIN_GROWTH: Final = 1.3
 """A box that widens by this when another one ends holds both from then on."""
@@ -40,6 +42,7 @@ class _Event:
     frame: int  # the first frame of the new state
     other: Fragment
     is_joint: bool  # one box holds both; else the other one is hidden
+    is_sure: bool  # the two were also seen apart; else it may be a second box on one person
 
 
 def find_sightings(fragment: Fragment) -> list[Sighting]:
@@ -63,25 +66,27 @@ def find_shared_frames(
         merge = _merge_frame(run, gone, frame_shape)
         if merge is not None:
             is_joint = _widens(run, gone, merge, -1)
-            if is_joint or _is_apart(gone, run, gone.last):
-                starts.append(_Event(merge, gone, is_joint))
+            is_sure = is_joint or _is_apart(gone, run, gone.last)
+            starts.append(_Event(merge, gone, is_joint, is_sure))
         split = _split_frame(run, came, frame_shape)
         if split is not None:
             is_joint = _widens(run, came, split - 1, 1)
-            if is_joint or _is_apart(came, run, came.first):
-                ends.append(_Event(split, came, is_joint))
+            is_sure = is_joint or _is_apart(came, run, came.first)
+            ends.append(_Event(split, came, is_joint, is_sure))
     # One fragment that ends where this one starts is the same person with a new id, not a merge.
-    at_start = [event for event in starts if event.frame <= run.first + 1]
+    at_start = [event for event in starts if event.is_sure and event.frame <= run.first + 1]
     if len(at_start) == 1:
         starts.remove(at_start[0])
-    at_end = [event for event in ends if event.frame >= run.last]
+    at_end = [event for event in ends if event.is_sure and event.frame >= run.last]
     if len(at_end) == 1:
         ends.remove(at_end[0])
+    # Who was seen only as a second box on somebody proves no meeting, but may well end one: where
+    # two people changed their ids, each is seen so just before or after.
     shared: set[int] = set()
-    for start in starts:
+    for start in (event for event in starts if event.is_sure):
         stop = min((end.frame for end in ends if end.frame > start.frame), default=None)
         shared |= _follow_event(run, start, stop, 1, fps)
-    for end in ends:
+    for end in (event for event in ends if event.is_sure):
         before = max((start.frame for start in starts if start.frame < end.frame), default=None)
         shared |= _follow_event(run, end, before, -1, fps)
     return shared
@@ -150,7 +155,7 @@ def _widens(run: Fragment, other: Fragment, frame: int, step: int) -> bool:
     One person's are the boxes on the side of `step`: the run's own, the other one's where the run
     has none there.
     """
-    near = range(frame + step, frame + step * (EVENT_FRAMES + 1), step)
+    near = range(frame + step, frame + step * (_STEP_FRAMES + 1), step)
     single = [box for at in near if (box := run.box_at(at)) is not None]
     if not single:
         single = [item.box for item in (*other.detections[:3], *other.detections[-3:])]
