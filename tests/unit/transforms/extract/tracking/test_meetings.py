@@ -118,3 +118,15 @@ def test_a_few_calm_frames_in_a_meeting_belong_to_it() -> None:
     )
     meetings = cut_where_shared([one, other], SHAPE)
     assert meetings.shared == set(range(30, 50))
+
+
+def test_two_who_change_their_ids_where_they_meet_are_in_doubt_only_there() -> None:
+    # The first id goes from one person to the other at frame 50; both gave their box to it.
+    swapped = Fragment(
+        tuple(range(100)),
+        walk(range(50), 100, 5).detections + walk(range(50, 100), 600, -5).detections,
+    )
+    before, after = walk(range(13, 50), 600, -5), walk(range(52, 100), 100, 5)
+    meetings = cut_where_shared([swapped, before, after], SHAPE)
+    assert {49, 50, 51} <= meetings.shared <= set(range(40, 61))
+    assert max(len(piece.frames) for piece in meetings.pieces) < 55
