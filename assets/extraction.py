@@ -12,8 +12,10 @@ from assets.materialise import Metadata, materialise
 from assets.partitions import Partitioning
 from assets.previews import PICTURE_MAX_BYTES, count_by, read_table, show_png, show_table
 from assets.sources import MODEL_WEIGHTS, OVERRIDES, RAW_COHORT, SYNTHETIC_TRUTH
-from assets.stage import Stage, input_directories, stage_asset
+from assets.stage import UNFINISHED, Stage, input_directories, stage_asset
 from assets.workspace import Workspace
+from transforms.errors import InputError
+from transforms.extract.version import EXTRACTION_VERSION
 from transforms.files import canonical_json
 from transforms.processes import count_workers, share_memory
 from transforms.progress import Progress
@@ -28,7 +30,7 @@ SILHOUETTE_SEQUENCES: Final = Stage(
     folder="data/extraction/{partition}",
     inputs=(RAW_COHORT, OVERRIDES, MODEL_WEIGHTS, INTAKE_REGISTER),
     params=("extraction",),
-    code_version="2",
+    code_version=str(EXTRACTION_VERSION),
     partitioning=Partitioning.INTAKE_BATCH,
 )
 EXTRACTION_SCORE: Final = Stage(
@@ -56,6 +58,7 @@ def silhouette_sequences(
     def build(output: Path, progress: Progress) -> Mapping[str, Any]:
         from transforms.extract.batch import extract_batch
 
+        refuse_stray_overrides(workspace)
         runtime = workspace.settings.runtime
         summary = extract_batch(
             plan_extraction(workspace, context.partition_key),
@@ -64,9 +67,31 @@ def silhouette_sequences(
             progress=progress,
             engine=runtime.extraction_engine,
         )
-        return {"backends": summary.backends}
+        return {"backends": summary.backends, UNFINISHED: list(summary.unfinished)}
 
     return materialise(context, workspace, SILHOUETTE_SEQUENCES, build, _describe_sequences)
+
+
+def refuse_stray_overrides(workspace: Workspace) -> None:
+    """Make sure that no decision lies where nobody reads it.
+
+    Raises:
+        InputError: `overrides/` holds something that is no ledger of a batch; all is named.
+    """
+    from transforms.extract.overrides import OVERRIDES_NAME
+
+    root = OVERRIDES.directory(workspace, None)
+    batches = workspace.partition_keys(OVERRIDES.partitioning)
+    read = {root / "README.md", *(root / batch / OVERRIDES_NAME for batch in batches)}
+    stray = sorted(path for path in root.rglob("*") if not path.is_dir() and path not in read)
+    if stray:
+        raise InputError(
+            "files among the decisions on recordings that nothing reads",
+            where=root,
+            expected=f"only BATCH/{OVERRIDES_NAME} of a batch under raw/",
+            found=", ".join(str(path.relative_to(root)) for path in stray[:5]),
+            fix="correct the names, or move the files away",
+        )
 
 
 def plan_extraction(workspace: Workspace, batch_id: str) -> "Work":
@@ -76,7 +101,9 @@ def plan_extraction(workspace: Workspace, batch_id: str) -> "Work":
     from transforms.extract.registry import Resources
 
     settings = workspace.settings.extraction
-    workers = count_workers(workspace.settings.runtime.worker_count)
+    runtime = workspace.settings.runtime
+    # A Ray cluster runs one task per core of each node.
+    workers = count_workers(runtime.worker_count if runtime.extraction_engine == "local" else 0)
     return Work(
         intake_dir=INTAKE_REGISTER.directory(workspace, batch_id),
         videos=RAW_COHORT.directory(workspace, batch_id) / "videos",
@@ -86,7 +113,7 @@ def plan_extraction(workspace: Workspace, batch_id: str) -> "Work":
         resources=Resources(
             detector_weights=MODEL_WEIGHTS.weights(workspace, settings.detector_weights),
             segmenter_weights=MODEL_WEIGHTS.weights(workspace, settings.segmenter_weights),
-            device=workspace.settings.runtime.device,
+            device=runtime.device,
             threads=max(1, count_workers(0) // workers),
             frame_cache_bytes=share_memory(workers, _FRAME_CACHE_FRACTION),
         ),

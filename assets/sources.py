@@ -29,7 +29,12 @@ class WeightsSource(Source):
             workspace.settings.extraction.detector_weights,
             workspace.settings.extraction.segmenter_weights,
         )
-        used = {name: registry.entry(name).model_dump(mode="json") for name in names if name}
+        used = {}
+        for name in filter(None, names):
+            entry = registry.entry(name)
+            files = {file.name: file.sha256 for file in entry.files}
+            contract = entry.contract.model_dump(mode="json")
+            used[name] = {"kind": entry.kind, "contract": contract, "files": files}
         return sha256_bytes(canonical_json(used))
 
     def registry(self, workspace: Workspace) -> Registry:

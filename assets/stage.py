@@ -19,6 +19,8 @@ from transforms.hashing import fingerprint_tree
 from transforms.manifest import directory_version, read_manifest, verify_directory
 
 PARTITION: Final = "{partition}"
+UNFINISHED: Final = "unfinished"
+"""The fact in a manifest that lists what a run could not finish and the next one should."""
 
 
 @dataclass(frozen=True)
@@ -176,4 +178,9 @@ def is_fresh(workspace: Workspace, stage: Stage, partition: str | None) -> bool:
         intact = not verify_directory(directory, deep=False)
     except IntegrityError:
         return False
-    return intact and manifest["facts"].get("lineage") == lineage_of(workspace, stage, partition)
+    facts = manifest["facts"]
+    # What failed for a reason of the moment is tried again; caches keep the rest from being redone.
+    is_finished = not facts.get(UNFINISHED)
+    return (
+        intact and is_finished and facts.get("lineage") == lineage_of(workspace, stage, partition)
+    )

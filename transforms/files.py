@@ -3,12 +3,13 @@
 Nothing here knows what the files mean.
 """
 
+import errno
 import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -65,6 +66,31 @@ def write_bytes_atomic(path: Path, data: bytes) -> None:
     """Write `data` so that `path` holds all of it or what it held before."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def publish_directory_once(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write files into a new directory that appears as a whole; one that is there already stays.
+
+    For content that its name determines: any number of writers may race, and the first wins.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staging = path.parent / f"{_TEMPORARY_PREFIX}{path.name}-{uuid.uuid4().hex}"
+    staging.mkdir()
+    try:
+        for name, data in files.items():
+            with (staging / name).open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        fsync_directory(staging)
+        try:
+            staging.rename(path)
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+        fsync_directory(path.parent)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 @contextmanager

@@ -69,6 +69,7 @@ EXTRACTED_RECORDINGS: Final = _schema(
     ("reason_code", _TEXT, True),
     ("reason", _TEXT, True),
     ("target_track_id", pa.int32(), True),
+    ("tracks_id", _TEXT, True),  # names the recording's tracks, for a person's choice among them
     ("target_confidence", pa.float64(), True),
     ("target_why", _TEXT, True),
     ("frame_count", pa.int32(), False),

@@ -23,6 +23,8 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _START_LIMIT_S: Final = 120.0
 _EXIT_LIMIT_S: Final = 5.0
+_MAX_FAILED_STARTS: Final = 3
+"""In a row: one may be the kernel's out-of-memory killer, three are a broken installation."""
 _FOREVER_S: Final = 1e9
 
 
@@ -139,6 +141,7 @@ class _Pool(Generic[_Item, _Result]):
         self._limits = limits
         self._waiting = deque(range(len(items)))
         self._tried = [0] * len(items)
+        self._failed_starts = 0
 
     def run(self, worker_count: int) -> Iterator[tuple[int, _Result | Lost]]:
         while self._waiting or self._busy():
@@ -176,12 +179,13 @@ class _Pool(Generic[_Item, _Result]):
         position = worker.position
         try:
             is_error, answer = worker.connection.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):  # also in the middle of an answer
             yield from self._bury(worker, "died")
             return
         if is_error:
             raise answer
         worker.position = None
+        self._failed_starts = 0
         if position is not None:
             yield position, answer
 
@@ -193,6 +197,10 @@ class _Pool(Generic[_Item, _Result]):
         worker.stop()
         self.workers.remove(worker)
         position = worker.position
+        if position is None:
+            self._failed_starts += 1
+        if position is None and self._failed_starts < _MAX_FAILED_STARTS:
+            return
         if position is None:
             raise GaitworksError(
                 "a worker process does not start",

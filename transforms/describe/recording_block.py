@@ -59,7 +59,7 @@ def describe_recording(
         blocks += _sheet_blocks(recording_id, found, flagged)
     if len(found.tracks) > 1 or (found.tracks and QUARANTINED in (found.verdict, final.verdict)):
         blocks.append(_track_blocks(recording_id, found))
-    rows = list_decisions(recording_id, found)
+    rows = list_decisions(recording_id, found, final)
     if rows:
         text = "Rows for overrides.csv: copy one, add your name and your reason behind the commas."
         title = "Decide about this recording"
@@ -77,23 +77,23 @@ def flag_frames(found: RecordingResult) -> dict[int, str]:
     return {index: reason for index, reason in reasons if reason is not None}
 
 
-def list_decisions(recording_id: str, found: RecordingResult) -> list[str]:
+def list_decisions(recording_id: str, found: RecordingResult, final: RecordingResult) -> list[str]:
     """Return the rows of an override ledger that would change something, without name and reason.
 
     A row without them is refused, so that none can be taken over unread.
     """
     rows = []
-    if found.verdict == REJECTED and len(found.kept_frames):
+    if final.verdict == REJECTED and len(found.kept_frames):
         rows.append(_format_row(recording_id, "accept"))
-    if found.verdict == ACCEPTED:
+    if final.verdict == ACCEPTED:
         rows.append(_format_row(recording_id, "reject"))
     if found.verdict != FAILED:
         rows += [
-            _format_row(recording_id, "accept", str(track["track_id"]))
+            _format_row(recording_id, "accept", f"{track['track_id']}@{found.tracks_id}")
             for track in choose_tracks(found.tracks, found.target_track_id)
             if track["track_id"] != found.target_track_id
         ]
-    if found.verdict == QUARANTINED:
+    if final.verdict == QUARANTINED:
         rows.append(_format_row(recording_id, "reject"))
     return rows
 
@@ -212,7 +212,7 @@ def _track_blocks(recording_id: str, found: RecordingResult) -> Group:
         png,
         f"Where the people of recording {recording_id} walked: {paths}.",
         "Each person's way along the floor, from the dot to the arrow, with some of their boxes. "
-        "The numbers are the track_id of overrides.csv.",
+        "overrides.csv names a track as the table does.",
     )
     ranked = choose_tracks(found.tracks, target, limit=_TRACK_ROWS)
     left_out = len(found.tracks) - len(ranked)
@@ -221,7 +221,8 @@ def _track_blocks(recording_id: str, found: RecordingResult) -> Group:
         ("track", "frames", "first", "last", "height px", "way px", "target score"),
         [
             (
-                f"{track['track_id']}" + (" (target)" if track["track_id"] == target else ""),
+                f"{track['track_id']}@{found.tracks_id}"
+                + (" (target)" if track["track_id"] == target else ""),
                 track["frame_count"],
                 track["first_frame"],
                 track["last_frame"],

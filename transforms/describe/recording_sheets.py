@@ -88,7 +88,7 @@ class RecordingSheets:
                 kept=f"{len(found.kept_frames):,} of {len(found.pts_s):,}",
                 reason=final.reason or "",
                 override=override,
-                decisions=tuple(list_decisions(recording_id, found)),
+                decisions=tuple(list_decisions(recording_id, found, final)),
                 html=html,
             )
         )

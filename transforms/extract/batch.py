@@ -34,6 +34,7 @@ class ExtractionSummary:
         verdicts: number of recordings by verdict.
         overridden: recordings on which a person has decided.
         backends: library, version and device by backend.
+        unfinished: recordings that failed for a reason of the moment; another run tries them again.
     """
 
     recordings: int
@@ -42,6 +43,7 @@ class ExtractionSummary:
     verdicts: dict[str, int]
     overridden: int = 0
     backends: dict[str, str] = field(default_factory=dict)
+    unfinished: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def extract_batch(
     """
     runtimes = check_backends(work.settings, work.resources)
     recordings = _read_accepted(work.intake_dir)
-    overrides = read_overrides(work.overrides, [row["recording_id"] for row in recordings])
+    overrides = read_overrides(work.overrides, _read_ids(work.intake_dir))
     tasks = {
         row["recording_id"]: _plan(work, row, overrides.get(row["recording_id"]), runtimes)
         for row in recordings
@@ -102,17 +104,27 @@ def extract_batch(
     tables = ExtractionTables()
     sheets = RecordingSheets(work.intake_dir.name)
     verdicts: dict[str, int] = {}
+    unfinished: list[str] = []
     for row, key, found in _collect(recordings, tasks, outcomes):
         override = overrides.get(row["recording_id"])
         result = apply_override(found, override)
+        if found.is_about_the_moment:
+            unfinished.append(row["recording_id"])
         verdicts[result.verdict] = verdicts.get(result.verdict, 0) + 1
         tables.add(row, key, result, override)
         sheets.add(row["recording_id"], found, result, override)
     tables.write(output)
     sheets.write(output / SHEETS_NAME)
     reused = sum(outcomes[tasks[row["recording_id"]].key].is_reused for row in recordings)
+    decided = sum(row["recording_id"] in overrides for row in recordings)
     return ExtractionSummary(
-        len(recordings), reused, len(recordings) - reused, verdicts, len(overrides), runtimes
+        recordings=len(recordings),
+        reused=reused,
+        computed=len(recordings) - reused,
+        verdicts=verdicts,
+        overridden=decided,
+        backends=runtimes,
+        unfinished=tuple(unfinished),
     )
 
 
@@ -131,10 +143,16 @@ def _read_accepted(intake_dir: Path) -> list[_Row]:
     return accepted.to_dicts()
 
 
+def _read_ids(intake_dir: Path) -> set[str]:
+    """Return all recordings of the batch: a decision may be about one that intake refused since."""
+    table = pl.read_parquet(intake_dir / "recordings.parquet", columns=["recording_id"])
+    return set(table["recording_id"])
+
+
 def _plan(work: Work, row: _Row, override: Override | None, runtimes: Mapping[str, str]) -> Task:
-    track_id = override.track_id if override else None
+    chosen_track = override.track_id if override else None
     weights = {
-        name: item.hashes()
+        name: {"kind": item.kind, "contract": dict(item.contract), "files": item.hashes()}
         for name, item in (
             ("detector", work.resources.detector_weights),
             ("segmenter", work.resources.segmenter_weights),
@@ -143,7 +161,7 @@ def _plan(work: Work, row: _Row, override: Override | None, runtimes: Mapping[st
     }
     return Task(
         key=extraction_key(
-            row["video_sha256"], work.settings, weights, runtimes, target_track_id=track_id
+            row["video_sha256"], work.settings, weights, runtimes, chosen_track=chosen_track
         ),
         video=work.videos / row["file"],
         videos=work.videos,
@@ -151,7 +169,7 @@ def _plan(work: Work, row: _Row, override: Override | None, runtimes: Mapping[st
         cache_root=work.cache_root,
         settings=work.settings,
         resources=work.resources,
-        target_track_id=track_id,
+        chosen_track=chosen_track,
     )
 
 

@@ -15,12 +15,11 @@ from typing import Any, Final
 import numpy as np
 
 from transforms.extract.result import RecordingResult
-from transforms.files import canonical_json, publish_directory, sha256_bytes
+from transforms.extract.version import EXTRACTION_VERSION
+from transforms.files import canonical_json, publish_directory_once, sha256_bytes
 from transforms.settings import ExtractionSettings
 
-CODE_VERSION: Final = 2
-"""Raise this with every change that can change a result."""
-
+_LIMITS: Final = {"decode": {"memory_limit_mib", "stall_limit_s", "time_limit_s"}}
 _ARRAYS: Final = "arrays.npz"
 _FACTS: Final = "facts.json"
 _CHECKSUMS: Final = "checksums.json"
@@ -40,29 +39,29 @@ _ARRAY_FIELDS: Final = (
 def extraction_key(
     video_sha256: str,
     settings: ExtractionSettings,
-    weights: Mapping[str, Mapping[str, str]] | None = None,
+    weights: Mapping[str, Any] | None = None,
     runtimes: Mapping[str, str] | None = None,
     *,
-    target_track_id: int | None = None,
+    chosen_track: str | None = None,
 ) -> str:
     """Return the key of a result: sha256 over everything it depends on.
 
     Args:
         video_sha256: hash of the video's bytes.
-        settings: all of them count.
-        weights: hash of each weights file by name, by backend.
+        settings: all of them count, but for limits whose exceeding is never kept.
+        weights: kind, contract and hash of each file, by backend.
         runtimes: the library, its version and the device, by backend.
-        target_track_id: the participant's track where a person has chosen it.
+        chosen_track: the participant's track where a person has chosen it.
     """
     return sha256_bytes(
         canonical_json(
             {
                 "video_sha256": video_sha256,
-                "code_version": CODE_VERSION,
+                "code_version": EXTRACTION_VERSION,
                 "weights": weights or {},
                 "runtimes": runtimes or {},
-                "settings": settings.model_dump(mode="json"),
-                "target_track_id": target_track_id,
+                "settings": settings.model_dump(mode="json", exclude=_LIMITS),
+                "chosen_track": chosen_track,
             }
         )
     )
@@ -74,7 +73,10 @@ def entry_path(cache_root: Path, key: str) -> Path:
 
 
 def write_entry(cache_root: Path, key: str, result: RecordingResult) -> None:
-    """Publish a result under its key, whole or not at all."""
+    """Publish a result under its key, whole or not at all.
+
+    Of several writers the first wins: under one key they all write the same.
+    """
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **{name: getattr(result, name) for name in _ARRAY_FIELDS})
     facts = {
@@ -84,10 +86,8 @@ def write_entry(cache_root: Path, key: str, result: RecordingResult) -> None:
     }
     contents = {_ARRAYS: buffer.getvalue(), _FACTS: canonical_json(facts)}
     checksums = {name: sha256_bytes(data) for name, data in contents.items()}
-    with publish_directory(entry_path(cache_root, key)) as staging:
-        for name, data in contents.items():
-            (staging / name).write_bytes(data)
-        (staging / _CHECKSUMS).write_bytes(canonical_json({"key": key, "sha256": checksums}))
+    contents[_CHECKSUMS] = canonical_json({"key": key, "sha256": checksums})
+    publish_directory_once(entry_path(cache_root, key), contents)
 
 
 def read_entry(cache_root: Path, key: str) -> RecordingResult | None:
@@ -121,7 +121,11 @@ def _read_intact(cache_root: Path, key: str) -> dict[str, bytes] | None:
         found = {name: sha256_bytes(data) for name, data in contents.items()}
         if checksums == {"key": key, "sha256": found}:
             return contents
-    except (OSError, ValueError):
+    except FileNotFoundError:  # incomplete
+        pass
+    except OSError:  # a disk or network that does not answer now proves nothing
+        return None
+    except ValueError:  # not what was written
         pass
     shutil.rmtree(path, ignore_errors=True)
     return None

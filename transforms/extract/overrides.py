@@ -5,6 +5,8 @@ recording the last counts. A row may also name the participant's track where the
 """
 
 import csv
+import io
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +19,7 @@ OVERRIDES_NAME: Final = "overrides.csv"
 OVERRIDDEN: Final = "rejected_by_a_person"
 COLUMNS: Final = ("recording_id", "decision", "track_id", "name", "reason")
 
+_TRACK: Final = re.compile(r"[0-9]{1,4}@[0-9a-f]{8}", re.ASCII)
 _MAX_BYTES: Final = 8 * 2**20
 _MAX_TEXT: Final = 500
 
@@ -28,7 +31,7 @@ class Override:
     decision: Literal["accept", "reject"]
     name: str
     reason: str
-    track_id: int | None = None
+    track_id: str | None = None  # `N@TRACKS_ID`
 
 
 def read_overrides(path: Path, recordings: Collection[str]) -> Mapping[str, Override]:
@@ -42,6 +45,10 @@ def read_overrides(path: Path, recordings: Collection[str]) -> Mapping[str, Over
         InputError: the file is not such a table; every bad row is named. A ledger that is half
             right is not applied by halves.
     """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise InputError(
+            "the override ledger is a link or no file", where=path, fix="put the file itself there"
+        )
     if not path.exists():
         return {}
     rows = _read_rows(path)
@@ -57,7 +64,7 @@ def read_overrides(path: Path, recordings: Collection[str]) -> Mapping[str, Over
             decision="accept" if row["decision"].strip() == "accept" else "reject",
             name=row["name"].strip(),
             reason=row["reason"].strip(),
-            track_id=int(track) if track else None,
+            track_id=track or None,
         )
     if problems:
         shown = "\n  ".join(problems[:20])
@@ -82,23 +89,29 @@ def apply_override(result: RecordingResult, override: Override | None) -> Record
         return settle(replace(result, verdict=REJECTED, reason_code=OVERRIDDEN, reason=said))
     if result.verdict == REJECTED and len(result.kept_frames):
         return replace(result, verdict=ACCEPTED, reason_code=None, reason=None)
-    if result.verdict == QUARANTINED and override.track_id is None:
-        reason = f"{result.reason}; accepted by {said}, but without a track_id"
-        return settle(replace(result, reason=reason))
-    return settle(result)
+    if result.verdict == ACCEPTED:
+        return result
+    missing = " (no track_id)" if result.verdict == QUARANTINED and not override.track_id else ""
+    reason = f"{result.reason}; accepted by {said}, without effect{missing}"
+    return settle(replace(result, reason=reason))
 
 
 def _read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     # `Any`: csv gives None for missing cells and a list for superfluous ones.
     if path.stat().st_size > _MAX_BYTES:
-        raise InputError("the override ledger is too large", where=path, expected="under 8 MiB")
+        raise InputError(
+            "the override ledger is too large",
+            where=path,
+            expected="under 8 MiB",
+            fix="keep decisions only",
+        )
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise InputError(
             "the override ledger is not UTF-8 text", where=path, found=error, fix="save as UTF-8"
         ) from error
-    reader = csv.DictReader(text.splitlines(), strict=True)
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         if tuple(reader.fieldnames or ()) != COLUMNS:
             raise InputError(
@@ -124,8 +137,11 @@ def _find_problem(row: Mapping[str, Any], recordings: Collection[str]) -> str | 
         return "a decision needs a name and a reason"
     if max(len(cells["name"]), len(cells["reason"])) > _MAX_TEXT:
         return f"expected at most {_MAX_TEXT} characters in a cell"
-    if cells["track_id"] and not (cells["track_id"].isascii() and cells["track_id"].isdigit()):
-        return f"expected a track number or nothing, found {cells['track_id']!r}"
+    if cells["track_id"] and not _TRACK.fullmatch(cells["track_id"]):
+        return (
+            "expected a track as the contact sheet writes it, such as 1@3f9c0a12, or nothing, "
+            f"found {cells['track_id'][:40]!r}"
+        )
     if cells["track_id"] and cells["decision"] == "reject":
         return "a track goes with accept only"
     return None

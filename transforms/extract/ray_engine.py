@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from typing import Any
 
-from transforms.errors import GaitworksError, MissingDependencyError
+from transforms.errors import GaitworksError, MissingDependencyError, SettingsError
 from transforms.extract.task import Outcome, Task, run_task
 from transforms.worker_pool import Lost
 
@@ -71,6 +71,13 @@ def _connect(ray: Any) -> None:
 def _run(ray: Any, tasks: Sequence[Task], attempts: int) -> Iterator[tuple[int, Outcome | Lost]]:
     options: dict[str, Any] = {"num_cpus": 1, "max_retries": attempts - 1}
     if tasks[0].resources.device == "cuda":
+        if not ray.cluster_resources().get("GPU", 0):
+            raise SettingsError(
+                "the Ray cluster has no GPU",
+                where="runtime.device",
+                found="cuda",
+                fix="add a node with a GPU, or set runtime.device to cpu",
+            )
         options["num_gpus"] = 1
     remote = ray.remote(**options)(run_task)
     pending = {remote.remote(task): position for position, task in enumerate(tasks)}
@@ -85,5 +92,6 @@ def _run(ray: Any, tasks: Sequence[Task], attempts: int) -> Iterator[tuple[int, 
                 ray.exceptions.NodeDiedError,
                 ray.exceptions.OutOfMemoryError,
                 ray.exceptions.ObjectLostError,
+                ray.exceptions.LocalRayletDiedError,
             ):
                 yield position, Lost("died", None, attempts)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from transforms.extract.decoding.video_frames import DEFAULT_CACHE_BYTES, VideoFrames
 from transforms.extract.detection.background import BackgroundModel
-from transforms.extract.detection.background_learning import learn_background
+from transforms.extract.detection.background_learning import NoFramesError, learn_background
 from transforms.extract.normalisation.kernel import SIZE_PX
 from transforms.extract.normalisation.normalise import normalise_crop
 from transforms.extract.protocols import Box, Frame, MaskCrop, Track
@@ -27,10 +27,12 @@ from transforms.extract.result import (
     empty_result,
 )
 from transforms.extract.tracking.target import TargetChoice, choose_target
+from transforms.files import canonical_json, sha256_bytes
 from transforms.settings import ExtractionSettings
 
 NO_TARGET: Final = "no_target"
 OVERLAPPING_PERSON: Final = "overlapping_person"
+STALE_CHOICE: Final = "stale_choice"
 NOT_SEGMENTED: Final = "not_segmented"
 RECORDING_FAILED: Final = "recording_failed"
 RECORDING_QUARANTINED: Final = "recording_quarantined"
@@ -65,7 +67,7 @@ def extract_recording(
     settings: ExtractionSettings,
     backends: Backends,
     *,
-    target_track_id: int | None = None,
+    chosen_track: str | None = None,
     cache_bytes: int = DEFAULT_CACHE_BYTES,
 ) -> RecordingResult:
     """Take one video through decode, detect, track, target, segment, normalise and judge.
@@ -77,7 +79,7 @@ def extract_recording(
         path: the video.
         settings: thresholds and limits.
         backends: who detects, tracks and segments.
-        target_track_id: the participant's track where a person has chosen it.
+        chosen_track: the participant's track where a person has chosen it, as `N@TRACKS_ID`.
         cache_bytes: a video whose frames fit is decoded once only.
     """
     with VideoFrames(path, settings.decode, cache_bytes=cache_bytes) as video:
@@ -87,7 +89,10 @@ def extract_recording(
             return _fail(empty_result(np.zeros(0), NO_TARGET), video)
         context = VideoContext(video)
         times: list[float] = []
-        detections = list(backends.detector.detect(_note_times(video.frames(), times), context))
+        try:
+            detections = list(backends.detector.detect(_note_times(video.frames(), times), context))
+        except NoFramesError:
+            detections = []  # the video's problem says why
         ledger = empty_result(np.array(times, dtype=np.float64), NO_TARGET)
         if video.problem is not None:
             return _fail(ledger, video)
@@ -99,15 +104,16 @@ def extract_recording(
             target_confidence=choice.confidence,
             target_why=choice.why,
         )
-        if target_track_id is not None:
-            choice = replace(choice, track_id=target_track_id)
-            ledger = replace(ledger, target_why="chosen by a person")
-        ledger = replace(
-            ledger, tracks=_describe_tracks(tracks, choice), target_track_id=choice.track_id
-        )
+        rows = _describe_tracks(tracks, choice)
+        tracks_id = identify_tracks(rows)
+        if chosen_track is not None:
+            choice = _follow_choice(choice, chosen_track, tracks_id)
+            rows = _describe_tracks(tracks, choice)
+            ledger = replace(ledger, target_why="chosen by a person", target_confidence=None)
+        ledger = replace(ledger, tracks=rows, tracks_id=tracks_id, target_track_id=choice.track_id)
         target = next((track for track in tracks if track.track_id == choice.track_id), None)
         if target is None:
-            return _quarantine(ledger, choice, target_track_id)
+            return _quarantine(ledger, choice)
         others = [track for track in tracks if track is not target]
         # Who is hidden by somebody has no silhouette of their own, whatever a mask looks like.
         shared = set(target.shared_frames)
@@ -157,19 +163,31 @@ def _fail(ledger: RecordingResult, video: VideoFrames) -> RecordingResult:
     )
 
 
-def _quarantine(
-    ledger: RecordingResult, choice: TargetChoice, chosen_track_id: int | None
-) -> RecordingResult:
-    code, reason = choice.reason_code, choice.reason
-    if chosen_track_id is not None:
-        known = ", ".join(str(track["track_id"]) for track in ledger.tracks) or "none"
-        code, reason = "no_such_track", f"track {chosen_track_id} was chosen; there are: {known}"
+def identify_tracks(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a name of these very tracks, so that a person's choice among them fits no others."""
+    names = ("track_id", "first_frame", "last_frame", "frame_count", "sample_boxes")
+    return sha256_bytes(canonical_json([{name: row[name] for name in names} for row in rows]))[:8]
+
+
+def _follow_choice(choice: TargetChoice, chosen_track: str, tracks_id: str) -> TargetChoice:
+    """Return the choice a person has made, or none where it was made among other tracks."""
+    number, _, chosen_among = chosen_track.partition("@")
+    known = {str(candidate.track_id) for candidate in choice.candidates}
+    if chosen_among == tracks_id and number in known:
+        return replace(choice, track_id=int(number))
+    reason = (
+        f"track {chosen_track} was chosen, but the tracks are {tracks_id} now: "
+        "look at the contact sheet again and append a row"
+    )
+    return replace(choice, track_id=None, reason_code=STALE_CHOICE, reason=reason)
+
+
+def _quarantine(ledger: RecordingResult, choice: TargetChoice) -> RecordingResult:
     return replace(
         ledger,
         verdict=QUARANTINED,
-        reason_code=code,
-        reason=reason,
-        target_track_id=None,
+        reason_code=choice.reason_code,
+        reason=choice.reason,
         drop_reasons=(RECORDING_QUARANTINED,) * len(ledger.pts_s),
     )
 

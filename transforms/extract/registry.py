@@ -5,7 +5,7 @@ A backend is added by one entry here. Its module is imported only when it is cho
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from typing import Final, Generic, TypeVar
 
@@ -55,14 +55,15 @@ class Spec(Generic[_Backend]):
 
     Attributes:
         build: called in the worker process.
-        package: the module it stands on, None for the base installation's.
+        packages: the modules it stands on, whose versions may change a result; the first one runs
+            the models.
         kinds: the kinds of weights it reads; none: it needs no weights.
         family: what the weights' contract must name.
         install: the command that brings the package.
     """
 
     build: Callable[[ExtractionSettings, Resources], _Backend]
-    package: str | None = None
+    packages: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     family: str | None = None
     install: str = _EXTRACTION
@@ -81,8 +82,7 @@ def check_backends(settings: ExtractionSettings, resources: Resources) -> dict[s
         IntegrityError: the weights are not the registered ones.
     """
     return {
-        "decoder": f"av {version('av')}",
-        "pixels": f"opencv-python {version('opencv-python')}",
+        "base": ", ".join(describe_package(module) for module in ("av", "cv2", "numpy", "scipy")),
         "detector": _check(
             "detector", settings.detector, DETECTORS, resources.detector_weights, resources.device
         ),
@@ -129,8 +129,8 @@ def _check(
     device: Device,
 ) -> str:
     spec = _look_up(role, name, table)
-    if spec.package is not None:
-        require_package(spec.package, backend=name, install=spec.install)
+    for package in spec.packages:
+        require_package(package, backend=name, install=spec.install)
     _check_weights(role, name, spec, weights)
     return _describe_runtime(spec, device)
 
@@ -173,10 +173,16 @@ def _check_weights(role: str, name: str, spec: "Spec[_Backend]", weights: Weight
 
 
 def _describe_runtime(spec: "Spec[_Backend]", device: Device) -> str:
-    if spec.package is None:
+    if not spec.packages:
         return "embedded"
-    library = f"{spec.package} {version(_DISTRIBUTIONS.get(spec.package, spec.package))}"
-    return f"{library} {_resolve_device(spec.package, device)}" if spec.kinds else library
+    libraries = ", ".join(describe_package(package) for package in spec.packages)
+    return f"{libraries} {_resolve_device(spec.packages[0], device)}" if spec.kinds else libraries
+
+
+def describe_package(module: str) -> str:
+    """Return the distribution and version that a module comes from, CUDA builds included."""
+    names = sorted(set(packages_distributions().get(module, ())))
+    return ", ".join(f"{name} {version(name)}" for name in names) or module
 
 
 def _resolve_device(package: str, device: Device) -> str:
@@ -241,7 +247,6 @@ def _bytetrack_ultralytics(settings: ExtractionSettings, resources: Resources) -
     from transforms.extract.tracking.bytetrack_ultralytics import UltralyticsByteTrack
     from transforms.extract.tracking.track import ByteTrackTracker
 
-    require_package("lap", backend="bytetrack_ultralytics", install=_EXTRACTION)
     return ByteTrackTracker(settings.tracking, UltralyticsByteTrack(settings.tracking))
 
 
@@ -307,26 +312,29 @@ def _present(weights: Weights | None) -> Weights:
     return weights
 
 
-# Where the distribution is not called as its module.
-_DISTRIBUTIONS: Final = {"paddle": "paddlepaddle"}
 _BASE: Final = "pip install --no-deps -r requirements/base.lock"
 
 DETECTORS: Final[Mapping[str, Spec[Detector]]] = {
     "background": Spec(_background_detector),
-    "yolo_onnx": Spec(_yolo_onnx, "onnxruntime", ("onnx",), "yolo", _ONNX),
-    "yolox_onnx": Spec(_yolox_onnx, "onnxruntime", ("onnx",), "yolox", _ONNX),
-    "yolo_ultralytics": Spec(_yolo_ultralytics, "ultralytics", ("torch", "onnx"), "yolo"),
+    "yolo_onnx": Spec(_yolo_onnx, ("onnxruntime",), ("onnx",), "yolo", _ONNX),
+    "yolox_onnx": Spec(_yolox_onnx, ("onnxruntime",), ("onnx",), "yolox", _ONNX),
+    "yolo_ultralytics": Spec(
+        _yolo_ultralytics, ("ultralytics", "torch", "onnxruntime"), ("torch", "onnx"), "yolo"
+    ),
 }
 TRACKERS: Final[Mapping[str, Spec[Tracker]]] = {
-    "bytetrack": Spec(_bytetrack, "trackers", install=_BASE),
-    "bytetrack_ultralytics": Spec(_bytetrack_ultralytics, "ultralytics"),
+    "bytetrack": Spec(_bytetrack, ("trackers", "supervision"), install=_BASE),
+    "bytetrack_ultralytics": Spec(_bytetrack_ultralytics, ("ultralytics", "lap")),
 }
 SEGMENTERS: Final[Mapping[str, Spec[Segmenter]]] = {
     "background_grabcut": Spec(_background_grabcut),
-    "pphumanseg_onnx": Spec(_pphumanseg_onnx, "onnxruntime", ("onnx",), "pphumanseg", _ONNX),
-    "pphumanseg_paddle": Spec(_pphumanseg_paddle, "paddle", ("paddle",), "pphumanseg"),
-    "yolo_seg_onnx": Spec(_yolo_seg_onnx, "onnxruntime", ("onnx",), "yolo_seg", _ONNX),
+    "pphumanseg_onnx": Spec(_pphumanseg_onnx, ("onnxruntime",), ("onnx",), "pphumanseg", _ONNX),
+    "pphumanseg_paddle": Spec(_pphumanseg_paddle, ("paddle",), ("paddle",), "pphumanseg"),
+    "yolo_seg_onnx": Spec(_yolo_seg_onnx, ("onnxruntime",), ("onnx",), "yolo_seg", _ONNX),
     "yolo_seg_ultralytics": Spec(
-        _yolo_seg_ultralytics, "ultralytics", ("torch", "onnx"), "yolo_seg"
+        _yolo_seg_ultralytics,
+        ("ultralytics", "torch", "onnxruntime"),
+        ("torch", "onnx"),
+        "yolo_seg",
     ),
 }

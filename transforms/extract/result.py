@@ -43,6 +43,7 @@ class RecordingResult:
         sharpness: `(frame,)` float32 of the picture inside the box, NaN where there is no mask.
         drop_reasons: per frame, None where kept.
         tracks: plain rows of the TRACKS table without `recording_id`.
+        tracks_id: names these tracks: a person's choice among them fits no others.
         silhouettes: `(kept, 64, 64)` uint8 grey.
         mask_boxes: `(kept, 4)` int32 x0, y0, x1, y1, half-open.
         mask_bits: `(n,)` uint8: the kept masks, each row padded to whole bytes, one after another.
@@ -66,6 +67,7 @@ class RecordingResult:
     sharpness: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
     drop_reasons: tuple[str | None, ...] = ()
     tracks: tuple[dict[str, Any], ...] = ()  # `Any`: int, float and str columns
+    tracks_id: str | None = None
     silhouettes: NDArray[np.uint8] = field(
         default_factory=lambda: np.zeros((0, SIZE_PX, SIZE_PX), np.uint8)
     )

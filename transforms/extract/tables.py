@@ -73,6 +73,7 @@ def _describe_recording(
         "reason_code": result.reason_code,
         "reason": result.reason,
         "target_track_id": result.target_track_id,
+        "tracks_id": result.tracks_id,
         "target_confidence": result.target_confidence,
         "target_why": result.target_why,
         "frame_count": len(result.pts_s),

@@ -7,6 +7,7 @@ from typing import Final
 import cv2
 from threadpoolctl import threadpool_limits
 
+from transforms.errors import MissingDependencyError, SettingsError
 from transforms.extract.cache import read_verdict, write_entry
 from transforms.extract.recording import extract_recording
 from transforms.extract.registry import Backends, Resources, build_backends
@@ -32,7 +33,7 @@ class Task:
     cache_root: Path
     settings: ExtractionSettings
     resources: Resources
-    target_track_id: int | None = None
+    chosen_track: str | None = None
 
 
 @dataclass(frozen=True)
@@ -82,18 +83,21 @@ def run_task(task: Task) -> Outcome:
                     task.video,
                     task.settings,
                     backends,
-                    target_track_id=task.target_track_id,
+                    chosen_track=task.chosen_track,
                     cache_bytes=task.resources.frame_cache_bytes,
                 )
             if not result.is_about_the_moment:
                 break
-    except (MemoryError, OSError, ValueError, ArithmeticError, cv2.error) as error:
+        if not result.is_about_the_moment:
+            write_entry(task.cache_root, task.key, result)
+    except (MissingDependencyError, SettingsError):
+        raise  # would hit every recording alike
+    except Exception as error:  # of decoders, of models' runtimes, of the disk: costs this one
         return _fail(fail("extraction_error", f"{type(error).__name__}: {error}"))
     finally:
         cv2.setNumThreads(threads)
     if result.is_about_the_moment:
         return _fail(result)
-    write_entry(task.cache_root, task.key, result)
     return Outcome(result.verdict, False, None)
 
 

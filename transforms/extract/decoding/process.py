@@ -8,6 +8,7 @@ import itertools
 import json
 import math
 import os
+import re
 import select
 import signal
 import subprocess
@@ -165,7 +166,10 @@ class DecoderProcess:
     def _end(self, message: _Message) -> None:
         self._is_busy, self._is_worn = False, message["is_worn"]
         if message["code"] is not None:
-            raise DecodeFailure(message["code"][:_MAX_TEXT], message["message"][:_MAX_TEXT])
+            if not _CODE.fullmatch(message["code"]):
+                raise _nonsense()
+            text = message["message"][:_MAX_TEXT].encode("utf-8", "replace").decode()
+            raise DecodeFailure(message["code"], text)
 
     def _lay_out_ring(self, frame_bytes: int) -> tuple[int, int]:
         slot_bytes = -(-frame_bytes // 4096) * 4096
@@ -266,10 +270,13 @@ _FIELDS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
 }
 
 
+_CODE: Final = re.compile(r"[a-z_]{1,40}")
+
+
 def _parse(line: bytes, kinds: Sequence[str]) -> _Message:
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _nonsense() from None
     if not isinstance(message, dict) or message.get("kind") not in kinds:
         raise _nonsense()

@@ -51,6 +51,7 @@ class VideoFrames:
         self._at_work: list[DecoderProcess] = []
         self._cached: list[Frame] | None = None
         self._begun: tuple[Frame, Iterator[Frame]] | None = None
+        self._closed_count = 0
         self.problem: DecodeProblem | None = None
         self.fps = 0.0
         self.frame_shape = (0, 0)
@@ -85,7 +86,10 @@ class VideoFrames:
             yield from self._pass()
 
     def _pass(self) -> Iterator[Frame]:
+        if self.problem is not None and self.problem.is_about_the_moment:
+            return  # what an earlier pass has given was cut short: another would not agree with it
         self.problem = None
+        closed_before = self._closed_count
         kept: list[Frame] | None = []
         used_bytes = 0
         for frame in self._decode():
@@ -95,13 +99,15 @@ class VideoFrames:
                 if used_bytes > self._cache_bytes:
                     kept = None
             yield frame
-        if self.problem is None or not self.problem.is_about_the_moment:
+        is_whole = self.problem is None or not self.problem.is_about_the_moment
+        if is_whole and closed_before == self._closed_count:
             self._cached = kept
 
     def _decode(self) -> Iterator[Frame]:
         decoder = self._pool.take(self._settings.memory_limit_mib)
         self._at_work.append(decoder)
         is_sound = True
+        closed_before = self._closed_count
         try:
             for frame in decoder.decode(self._path, self._settings):
                 if frame.index == 0:
@@ -111,7 +117,8 @@ class VideoFrames:
         except DecodeFailure as failure:
             # Who knows what a bad file left behind; a new process costs a third of a second.
             is_sound = False
-            self.problem = failure.problem
+            if closed_before == self._closed_count:  # else it was ended on purpose
+                self.problem = failure.problem
         finally:
             self._at_work.remove(decoder)
             if is_sound and decoder.stop():
@@ -122,6 +129,7 @@ class VideoFrames:
     def close(self) -> None:
         """Give up the passes that are under way and forget the frames that are kept."""
         self._begun = None
+        self._closed_count += 1
         for decoder in self._at_work:
             decoder.kill()
         self._cached = None

@@ -39,15 +39,19 @@ _PAINTED_NOISE: Final = 5.0
 _BAND_ROWS: Final = 24
 
 
+class NoFramesError(ValueError):
+    """There is nothing to learn a scene from."""
+
+
 def learn_background(frames: Iterable[Frame]) -> BackgroundModel:
     """Learn the scene from a whole recording.
 
     Raises:
-        ValueError: there is no frame.
+        NoFramesError: there is no frame.
     """
     pictures = _sample_evenly(frames)
     if not pictures:
-        raise ValueError("a background needs at least one frame")
+        raise NoFramesError("a background needs at least one frame")
     middle = pictures[len(pictures) // 2].astype(np.float32)
     grid = coarse_grid(middle)
     samples = [

@@ -49,6 +49,8 @@ def cut_where_shared(
         frame_shape: height and width of the picture.
         fps: frames per second.
     """
+    if len(fragments) == 1:  # nobody to meet; a gap may still be somebody else's
+        return Meetings(fragments[0].runs(max_gap=EVENT_FRAMES), frozenset())
     runs = [_Run(owner, run) for owner, one in enumerate(fragments) for run in find_sightings(one)]
     doubtful: list[set[int]] = [set() for _ in fragments]
     for run in runs:

@@ -78,6 +78,7 @@ UNSURE = replace(
     measures={},
     drop_reasons=("recording_quarantined",) * FRAMES,
     tracks=(track(0, 0, 59), track(1, 5, 50)),
+    tracks_id="0123abcd",
     silhouettes=silhouettes(0),
 )
 ACCEPT = Override("accept", "A. Person", "feet are fine")
@@ -156,7 +157,7 @@ def test_a_quarantined_recording_shows_its_tracks_to_choose_from(tmp_path: Path)
     page = page_of(tmp_path, ("r1", UNSURE, None))
     assert "Where the people of recording r1 walked: track 0 from 10% to 79%" in page
     assert "two walk alike" in page
-    assert "r1,accept,0,,\nr1,accept,1,,\nr1,reject,,," in page
+    assert "r1,accept,0@0123abcd,,\nr1,accept,1@0123abcd,,\nr1,reject,,," in page
 
 
 @pytest.mark.parametrize(
@@ -181,8 +182,8 @@ def test_a_map_is_drawn_where_it_helps(
         (WALK, REJECT, ("rejected by a person", "reject: walks with crutches (B. Person)")),
         (UNSURE, ACCEPT, ("quarantined r1", "Without effect the row names no track_id")),
         (fail("worker_died", "lost"), ACCEPT, ("failed r1", "Without effect extraction did not")),
-        (replace(WALK, target_why="chosen by a person"), replace(ACCEPT, track_id=0),
-         ("accepted r1", "accept, track 0: feet are fine", "chosen by a person")),
+        (replace(WALK, target_why="chosen by a person"), replace(ACCEPT, track_id="0@0123abcd"),
+         ("accepted r1", "accept, track 0@0123abcd: feet are fine", "chosen by a person")),
     ],
 )  # fmt: skip
 def test_a_persons_decision_is_shown_with_its_effect(
@@ -195,8 +196,13 @@ def test_a_persons_decision_is_shown_with_its_effect(
 
 def test_every_listed_row_is_allowed_once_it_has_name_and_reason(tmp_path: Path) -> None:
     found = {HOSTILE: UNSURE, "r2": UNSTEADY, "r3": WALK, "r4": fail("worker_died", "lost")}
-    rows = [row for name, result in found.items() for row in list_decisions(name, result)]
-    assert [len(list_decisions(name, result)) for name, result in found.items()] == [3, 1, 1, 0]
+    rows = [row for name, result in found.items() for row in list_decisions(name, result, result)]
+    assert [len(list_decisions(name, result, result)) for name, result in found.items()] == [
+        3,
+        1,
+        1,
+        0,
+    ]
     ledger = tmp_path / "overrides.csv"
     header = "recording_id,decision,track_id,name,reason\n"
     signed = [row.removesuffix(",,") + ",A. Person,seen\n" for row in rows]
@@ -213,7 +219,7 @@ def test_the_example_is_about_what_needs_a_person_most(tmp_path: Path) -> None:
     assert block is not None
     rows = list(csv.DictReader(block[1].splitlines()))
     assert [(row["recording_id"], row["decision"], row["track_id"]) for row in rows] == [
-        ("c", "accept", "0")
+        ("c", "accept", "0@0123abcd")
     ]
 
 

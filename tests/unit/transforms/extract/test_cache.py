@@ -97,3 +97,31 @@ def test_the_key_follows_everything_that_changes_a_result() -> None:
     }
     assert len(keys) == 4
     assert extraction_key("ab" * 32, ExtractionSettings()) == KEY
+
+
+def test_the_key_follows_what_can_change_a_result_and_nothing_else() -> None:
+    settings = ExtractionSettings()
+    contract = {"detector": {"kind": "onnx", "contract": {"input_px": 640}, "files": {"a": "b"}}}
+    other = {"detector": {"kind": "onnx", "contract": {"input_px": 320}, "files": {"a": "b"}}}
+    keys = [
+        extraction_key("ab", settings),
+        extraction_key("ab", settings, contract),
+        extraction_key("ab", settings, other),
+        extraction_key("ab", settings, runtimes={"detector": "onnxruntime 1"}),
+        extraction_key("ab", settings, chosen_track="1@0123abcd"),
+        extraction_key("ab", ExtractionSettings(quality=QualitySettings(min_mask_px=201))),
+    ]
+    assert len(set(keys)) == len(keys)
+    patient = settings.model_copy(
+        update={"decode": settings.decode.model_copy(update={"time_limit_s": 5.0})}
+    )
+    assert extraction_key("ab", patient) == keys[0]
+
+
+def test_of_two_writers_the_first_wins(tmp_path: Path) -> None:
+    write_entry(tmp_path, KEY, result())
+    before = {path: path.stat().st_mtime_ns for path in entry_path(tmp_path, KEY).iterdir()}
+    write_entry(tmp_path, KEY, result())
+    after = {path: path.stat().st_mtime_ns for path in entry_path(tmp_path, KEY).iterdir()}
+    assert after == before
+    assert [path.name for path in entry_path(tmp_path, KEY).parent.iterdir()] == [KEY]

@@ -38,11 +38,13 @@ def test_no_ledger_holds_no_decisions(tmp_path: Path) -> None:
 
 def test_the_last_row_of_a_recording_counts(tmp_path: Path) -> None:
     rows = (
-        'r1,reject,,Ann,"limps, see notes"\nr2,accept,1,Bo,the child\nr1,accept,,Cy,looked again\n'
+        'r1,reject,,Ann,"limps, see notes"\n'
+        "r2,accept,1@0123abcd,Bo,the child\n"
+        "r1,accept,,Cy,looked again\n"
     )
     assert read_overrides(write(tmp_path, "\ufeff" + HEADER + rows), IDS) == {
         "r1": Override("accept", "Cy", "looked again"),
-        "r2": Override("accept", "Bo", "the child", 1),
+        "r2": Override("accept", "Bo", "the child", "1@0123abcd"),
     }
 
 
@@ -53,8 +55,9 @@ def test_the_last_row_of_a_recording_counts(tmp_path: Path) -> None:
         ("r1,perhaps,,Ann,why", "'perhaps'"),
         ("r1,accept,,,why", "name and a reason"),
         ("r1,accept,,Ann,", "name and a reason"),
-        ("r1,accept,-1,Ann,why", "'-1'"),
-        ("r1,reject,1,Ann,why", "accept only"),
+        ("r1,accept,1,Ann,why", "contact sheet writes it"),
+        ("r1,accept,1@0123abcg,Ann,why", "contact sheet writes it"),
+        ("r1,reject,1@0123abcd,Ann,why", "accept only"),
         ("r1,accept,,Ann", "5 cells"),
         ("r1,accept,,Ann,why,more", "5 cells"),
         (f"r1,accept,,Ann,{'x' * 501}", "500 characters"),
@@ -98,4 +101,19 @@ def test_a_person_may_reject_what_the_gates_accepted() -> None:
 def test_nobody_can_accept_what_is_not_there(verdict: str, kept: int) -> None:
     found = apply_override(result(verdict, kept), Override("accept", "Ann", "please"))
     assert found.verdict == verdict
-    assert ("without a track_id" in (found.reason or "")) == (verdict == "quarantined")
+    assert "accepted by Ann: please, without effect" in (found.reason or "")
+    assert ("no track_id" in (found.reason or "")) == (verdict == "quarantined")
+
+
+def test_a_ledger_that_is_a_link_or_a_folder_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere.csv").write_text(HEADER)
+    (tmp_path / "overrides.csv").symlink_to(tmp_path / "elsewhere.csv")
+    with pytest.raises(InputError, match="link or no file"):
+        read_overrides(tmp_path / "overrides.csv", IDS)
+    with pytest.raises(InputError, match="link or no file"):
+        read_overrides(tmp_path, IDS)
+
+
+def test_a_reason_may_hold_unusual_line_ends(tmp_path: Path) -> None:
+    rows = 'r1,reject,,Ann,"first\u2028second"\n'
+    assert read_overrides(write(tmp_path, HEADER + rows), IDS)["r1"].reason == "first\u2028second"

@@ -133,3 +133,14 @@ def test_a_bad_file_fails_without_an_exception(tmp_path: Path, content: bytes) -
     result = extract_recording(path, SETTINGS, backends())
     check_ledger(result, 0)
     assert (result.verdict, result.reason_code) == ("failed", "unreadable")
+
+
+def test_a_chosen_track_counts_only_among_the_tracks_it_was_chosen_from(video: Path) -> None:
+    found = extract_recording(video, SETTINGS, backends())
+    assert found.tracks_id
+    chosen = extract_recording(video, SETTINGS, backends(), chosen_track=f"0@{found.tracks_id}")
+    assert (chosen.verdict, chosen.target_why) == ("accepted", "chosen by a person")
+    for stale in ("0@00000000", f"7@{found.tracks_id}"):
+        result = extract_recording(video, SETTINGS, backends(), chosen_track=stale)
+        check_ledger(result, 40)
+        assert (result.verdict, result.reason_code) == ("quarantined", "stale_choice")

@@ -29,7 +29,7 @@ def some_weights(folder: Path, *, family: str = "yolo", kind: str = "onnx") -> W
 def test_the_defaults_need_nothing_and_say_what_they_are() -> None:
     runtimes = check_backends(ExtractionSettings(), Resources())
     assert runtimes["detector"] == runtimes["segmenter"] == "embedded"
-    assert set(runtimes) == {"decoder", "pixels", "detector", "tracker", "segmenter"}
+    assert set(runtimes) == {"base", "detector", "tracker", "segmenter"}
 
 
 @pytest.mark.parametrize("role", ["detector", "tracker", "segmenter"])
@@ -81,7 +81,7 @@ def test_weights_for_a_backend_that_reads_none_are_refused(tmp_path: Path) -> No
 def test_who_reads_weights_says_which(table) -> None:
     for spec in table.values():
         assert bool(spec.kinds) == bool(spec.family)
-        assert spec.package or not spec.kinds
+        assert spec.packages or not spec.kinds
 
 
 def test_a_missing_package_comes_with_the_command_that_installs_it() -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from transforms.extract.decoding.pool import DecoderPool
+from transforms.extract.decoding.process import DecodeFailure, DecoderProcess
 from transforms.extract.decoding.stream import StreamReader
 from transforms.extract.decoding.video_frames import VideoFrames
 from transforms.settings import DecodeSettings
@@ -181,3 +182,33 @@ def test_a_video_cut_off_behind_its_index_is_truncated(tmp_path: Path) -> None:
     assert 0 < len(decoded) < 40
     assert video.problem is not None
     assert video.problem.code in {"truncated", "decode_error", "corrupt_frames"}
+
+
+def test_what_was_cut_short_is_not_read_again_as_if_nothing_had_been(
+    write_video: WriteVideo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = VideoFrames(write_video(shades(12)))
+    whole = StreamFailsOnce()
+    monkeypatch.setattr(DecoderProcess, "decode", whole.decode(DecoderProcess.decode))
+    assert len(list(video.frames())) == 5
+    assert video.problem is not None
+    assert video.problem.is_about_the_moment
+    assert list(video.frames()) == []
+    assert video.problem is not None
+
+
+class StreamFailsOnce:
+    """Ends the first pass after five frames, as a time limit does."""
+
+    def __init__(self) -> None:
+        self.passes = 0
+
+    def decode(self, real):
+        def decode(process, path, settings):
+            self.passes += 1
+            for frame in real(process, path, settings):
+                if self.passes == 1 and frame.index == 5:
+                    raise DecodeFailure("decode_timeout", "too slow")
+                yield frame
+
+        return decode
