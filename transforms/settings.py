@@ -239,7 +239,7 @@ class ReleaseSettings(Section):
 
 
 class RuntimeSettings(Section):
-    """Speed only: nothing here may change a byte of a result."""
+    """Speed only. Another device rounds otherwise, which is why its name is in the cache's keys."""
 
     worker_count: Annotated[int, Field(ge=0)] = 0  # 0: one per core
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -6,13 +6,16 @@ twice.
 """
 
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Final
 
 from transforms.errors import GaitworksError, MissingDependencyError, SettingsError
 from transforms.extract.task import Outcome, Task, run_task
 from transforms.worker_pool import Lost
+
+_CONNECT_LIMIT_S: Final = 5.0
 
 
 def run_on_ray(tasks: Sequence[Task], *, attempts: int) -> Iterator[tuple[int, Outcome | Lost]]:
@@ -52,6 +55,8 @@ def _import_ray() -> Any:
 
 def _connect(ray: Any) -> None:
     address = os.environ.get("RAY_ADDRESS")
+    if address:
+        _require_answer(address)
     where: dict[str, Any] = (
         {"address": address}
         if address
@@ -60,12 +65,27 @@ def _connect(ray: Any) -> None:
     try:
         ray.init(**where, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise GaitworksError(
-            "the Ray cluster can't be reached",
-            where=address or "a cluster on this machine",
-            found=error,
-            fix="start it with `ray start --head`, and let RAY_ADDRESS name it",
-        ) from error
+        raise _unreachable(address or "a cluster on this machine", error) from error
+
+
+def _require_answer(address: str) -> None:
+    """Make sure that somebody listens there: Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdigit():
+        return  # `auto` and the like, which Ray resolves
+    try:
+        socket.create_connection((host, int(port)), timeout=_CONNECT_LIMIT_S).close()
+    except OSError as error:
+        raise _unreachable(address, error) from error
+
+
+def _unreachable(where: str, error: Exception) -> GaitworksError:
+    return GaitworksError(
+        "the Ray cluster can't be reached",
+        where=where,
+        found=error,
+        fix="start it with `ray start --head`, and let RAY_ADDRESS name it",
+    )
 
 
 def _run(ray: Any, tasks: Sequence[Task], attempts: int) -> Iterator[tuple[int, Outcome | Lost]]:
