@@ -37,7 +37,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cohort that no threshold was tuned on: another seed than the demo's."""
     folder = tmp_path_factory.mktemp("crossings")
     settings = SynthSettings(
-        seed=2027,
+        seed=4242,
         participants={"positive": 50, "neutral": 50, "negative": 100},
         batches=1,
         second_session_fraction=0.0,

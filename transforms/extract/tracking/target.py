@@ -3,7 +3,8 @@
 A recording is made of its participant: who walks (across the scene, or towards or away from the
 camera), is there longest, is followed without gaps and is not much smaller than anybody else. Each
 of these is a factor in 0..1; the target score is their weighted product. The confidence is the best
-score's plausibility times its share of the two best scores: a runner-up as good gives one half.
+score's plausibility times its share beside the strongest rival, where coverage counts once more: a rival
+as good gives one half.
 """
 
 from collections.abc import Sequence
@@ -86,7 +87,7 @@ def choose_target(
     ranked = sorted(candidates, key=lambda candidate: (-candidate.score, candidate.track_id))
     best = ranked[0]
     runner_up = ranked[1].score if len(ranked) > 1 else 0.0
-    share = best.score / (best.score + runner_up) if best.score > 0 else 0.0
+    share = _share(best, ranked[1:])
     confidence = min(1.0, best.score / _PLAUSIBLE_SCORE) * share
     code = reason = None
     if best.coverage < settings.min_coverage:
@@ -109,6 +110,17 @@ def choose_target(
         reason,
         _explain(ranked),
     )
+
+
+def _share(best: Candidate, others: Sequence[Candidate]) -> float:
+    """Return how much of the evidence is the best track's beside its strongest rival.
+
+    Between two who both walk, the recording is made of who is there longer: coverage counts once
+    more than in the score.
+    """
+    own = best.score * best.coverage
+    rival = max((other.score * other.coverage for other in others), default=0.0)
+    return own / (own + rival) if own > 0 else 0.0
 
 
 def rate_track(track: Track, frame_count: int, tallest_px: float) -> Candidate:
