@@ -3,8 +3,8 @@
 A recording is made of its participant: who walks (across the scene, or towards or away from the
 camera), is there longest, is followed without gaps and is not much smaller than anybody else. Each
 of these is a factor in 0..1; the target score is their weighted product. The confidence is the best
-score's plausibility times its share beside the strongest rival, where coverage counts once more: a rival
-as good gives one half.
+score's plausibility times its share beside the strongest rival, where coverage counts once more: a
+rival as good gives one half.
 """
 
 from collections.abc import Sequence
