@@ -157,3 +157,29 @@ def test_every_parameter_is_documented() -> None:
 def test_the_committed_instance_configuration_is_the_one_workspaces_get() -> None:
     committed = (ROOT / ".dagster" / "dagster.yaml").read_text()
     assert committed == (ROOT / "orchestration" / "templates" / "dagster.yaml").read_text()
+
+
+def test_the_documented_demo_values_are_those_of_params_yaml() -> None:
+    values = yaml.safe_load((ROOT / "params.yaml").read_text())
+    documented = {}
+    for line in (ROOT / "docs" / "params.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 4 and cells[0].startswith("`"):
+            documented[cells[0].strip("`")] = cells[2].strip("`")
+
+    def show(value: object) -> str:
+        if isinstance(value, list):
+            return ", ".join(show(item) for item in value)
+        if isinstance(value, dict):
+            return ", ".join(f"{key} {show(item)}" for key, item in value.items())
+        if value is None or isinstance(value, bool):
+            return {None: "null", True: "true", False: "false"}[value]
+        return str(value)
+
+    found = {}
+    for name in documented:
+        value = values
+        for part in name.split("."):
+            value = value[part]
+        found[name] = show(value)
+    assert found == documented
