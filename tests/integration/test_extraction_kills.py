@@ -1,5 +1,6 @@
 """SIGKILL of extraction or of a worker at any moment: the same bytes, nothing redone."""
 
+import contextlib
 import os
 import random
 import signal
@@ -30,24 +31,30 @@ def finished(cache: Path) -> dict[str, int]:
     }
 
 
+def find_workers(pid: int) -> list[psutil.Process]:
+    """Return the living descendants of a run, workers and their decoders."""
+    found = []
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for child in psutil.Process(pid).children(recursive=True):
+            # Python's resource tracker is no worker of ours; without it nothing is lost.
+            with contextlib.suppress(psutil.Error):
+                if "resource_tracker" not in " ".join(child.cmdline()):
+                    found.append(child)
+    return found
+
+
 def kill_at(batch: SmallBatch, folder: Path, moment_s: float, *, whole: bool) -> str:
     """Kill a run or one of its workers at a moment, let it end, and check what it left."""
     cache, output = folder / "cache", folder / "output"
     process = batch.start(cache, output)
     time.sleep(moment_s)
-    victims = [psutil.Process(process.pid)]
-    if not whole:
-        # Python's resource tracker is no worker of ours; without it nothing is lost.
-        victims = [
-            child
-            for child in victims[0].children(recursive=True)
-            if "resource_tracker" not in " ".join(child.cmdline())
-        ]
+    victims = [psutil.Process(process.pid)] if whole else find_workers(process.pid)
     fate = "too late"
     if victims and process.poll() is None:
         victim = random.Random(str(moment_s)).choice(victims)
-        os.kill(victim.pid, signal.SIGKILL)
-        fate = "run killed" if whole else "worker killed"
+        with contextlib.suppress(ProcessLookupError):  # it ended by itself just now
+            os.kill(victim.pid, signal.SIGKILL)
+            fate = "run killed" if whole else "worker killed"
     process.communicate(timeout=300)
     if process.returncode == 0:
         assert read_bytes(output) == batch.undisturbed, f"{fate} at {moment_s:.2f} s"
