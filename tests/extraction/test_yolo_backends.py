@@ -238,7 +238,7 @@ def test_checkpoints_work_offline_and_leave_nothing_behind(tmp_path: Path) -> No
     program = """
 from transforms.extract.runtimes import ultralytics_backend
 before = sorted(os.listdir("."))
-ultralytics = import_ultralytics(ultralytics_backend._scratch_folder())
+ultralytics = import_ultralytics(ultralytics_backend.scratch_folder())
 import torch
 torch.manual_seed(0)
 ultralytics.YOLO("yolo11n.yaml").save("detect.pt")
