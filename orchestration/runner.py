@@ -11,7 +11,10 @@ from dagster import (
     RunsFilter,
     materialize,
 )
-from dagster._core.errors import DagsterAssetCheckFailedError
+from dagster._core.errors import (
+    DagsterAssetCheckFailedError,
+    DagsterExecutionInterruptedError,
+)
 from filelock import FileLock, Timeout
 
 from assets.catalogue import ASSETS, SOURCE_SPECS, STAGES
@@ -175,6 +178,8 @@ def _run_one(
             tags={LAUNCHED_BY_TAG: LAUNCHED_BY_CLI, FORCE_TAG: str(force).lower()},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
+    except DagsterExecutionInterruptedError:
+        raise KeyboardInterrupt from None  # Ctrl-C, which is no defect to show a traceback for
     except DagsterAssetCheckFailedError as error:
         raise GaitworksError(
             "a check that guards everything after it failed",

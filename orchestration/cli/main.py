@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import click
 import typer
@@ -11,6 +11,8 @@ from orchestration.cli import cohort, doctor, pipeline, release, weights
 from orchestration.cli.console import Context, print_json, say
 from orchestration.definitions import WORKSPACE_VARIABLE
 from transforms.errors import GaitworksError
+
+_INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="gaitworks",
@@ -65,22 +67,22 @@ def main() -> None:
         error.show()
         code = 2
     except click.exceptions.Abort:
-        say("aborted")
-        code = 130
+        code = _INTERRUPTED
     except GaitworksError as error:
         if is_debug:
             raise
         _show(error)
         code = error.exit_code
     except KeyboardInterrupt:
-        say("stopped; run again to go on where it was")
-        code = 130
+        code = _INTERRUPTED
     except Exception as error:
         if is_debug:
             raise
         say(f"error: {type(error).__name__}: {error}")
         say("this is a defect of gaitworks; --debug before the command shows where")
         code = 1
+    if code == _INTERRUPTED:  # typer, too, turns Ctrl-C into this code
+        say("stopped; run again to go on where it was")
     sys.exit(code if isinstance(code, int) else 0)
 
 

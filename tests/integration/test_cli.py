@@ -2,12 +2,22 @@
 
 import json
 import shutil
+import signal
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.integration.workspaces import change_params, copy_workspace, gaitworks, make_workspace
+from tests.integration.workspaces import (
+    BIN,
+    change_params,
+    copy_workspace,
+    environment,
+    gaitworks,
+    make_workspace,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -105,3 +115,26 @@ def test_a_published_release_is_never_overwritten(reference: Path, tmp_path: Pat
     again = gaitworks(workspace, "release", "build")
     assert again.returncode == 5
     assert "release.version" in again.stderr
+
+
+def test_ctrl_c_says_that_nothing_is_lost(tmp_path: Path) -> None:
+    workspace = make_workspace(tmp_path / "workspace")
+    process = subprocess.Popen(
+        [str(BIN / "gaitworks"), "-C", str(workspace), "demo"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        start_new_session=True,
+        # A parent that ignores SIGINT (a shell's `&`) would pass that on.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "▶ intake_register" in line:
+            break
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped; run again to go on where it was" in said
+    assert "Traceback" not in said
