@@ -61,7 +61,8 @@ def encode_png(image: Image) -> bytes:
         ValueError: OpenCV refuses the image.
     """
     # Without filters: flat areas and sharp edges take a quarter less than with OpenCV's choice.
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 9, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
+    # Level 9 takes four times as long as 7 and saves another quarter.
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 7, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_NONE]
     is_written, data = cv2.imencode(".png", image, options)
     if not is_written:
         raise ValueError(f"OpenCV can't encode an image of {image.shape}")

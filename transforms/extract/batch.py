@@ -1,9 +1,10 @@
 """All accepted recordings of one intake batch: in parallel, resumable, each with a verdict."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -19,6 +20,8 @@ from transforms.extract.task import Outcome, Task, run_task
 from transforms.progress import Progress
 from transforms.settings import Engine, ExtractionSettings
 from transforms.worker_pool import Lost
+
+_RECORDINGS_NAME: Final = "recordings.parquet"
 
 _Row = dict[str, Any]  # `Any`: one row of a table, columns of several types
 
@@ -94,28 +97,33 @@ def extract_batch(
         InputError: the intake tables or the overrides hold no column or value they must hold.
     """
     runtimes = check_backends(work.settings, work.resources)
-    recordings = _read_accepted(work.intake_dir)
-    overrides = read_overrides(work.overrides, _read_ids(work.intake_dir))
+    table = pl.read_parquet(work.intake_dir / _RECORDINGS_NAME)
+    recordings = _choose_accepted(table)
+    # Of all recordings: a decision may be about one that intake has refused since.
+    overrides = read_overrides(work.overrides, set(table["recording_id"]))
     tasks = {
         row["recording_id"]: _plan(work, row, overrides.get(row["recording_id"]), runtimes)
         for row in recordings
     }
-    outcomes = _extract_all(tasks, worker_count, progress, engine)
     tables = ExtractionTables()
     sheets = RecordingSheets(work.intake_dir.name)
     verdicts: dict[str, int] = {}
     unfinished: list[str] = []
-    for row, key, found in _collect(recordings, tasks, outcomes):
-        override = overrides.get(row["recording_id"])
-        result = apply_override(found, override)
-        if found.is_about_the_moment:
-            unfinished.append(row["recording_id"])
-        verdicts[result.verdict] = verdicts.get(result.verdict, 0) + 1
-        tables.add(row, key, result, override)
-        sheets.add(row["recording_id"], found, result, override)
+    reused = 0
+    with closing(_extract_all(tasks, worker_count, progress, engine)) as finished:
+        # Tables and sheets grow while workers are at the recordings that follow.
+        for row, task, outcome in _in_order(recordings, tasks, finished):
+            found = _read_result(task, outcome)
+            reused += outcome.is_reused
+            override = overrides.get(row["recording_id"])
+            result = apply_override(found, override)
+            if found.is_about_the_moment:
+                unfinished.append(row["recording_id"])
+            verdicts[result.verdict] = verdicts.get(result.verdict, 0) + 1
+            tables.add(row, task.key, result, override)
+            sheets.add(row["recording_id"], found, result, override)
     tables.write(output)
     sheets.write(output / SHEETS_NAME)
-    reused = sum(outcomes[tasks[row["recording_id"]].key].is_reused for row in recordings)
     decided = sum(row["recording_id"] in overrides for row in recordings)
     return ExtractionSummary(
         recordings=len(recordings),
@@ -128,25 +136,18 @@ def extract_batch(
     )
 
 
-def _read_accepted(intake_dir: Path) -> list[_Row]:
-    table = pl.read_parquet(intake_dir / "recordings.parquet")
+def _choose_accepted(table: pl.DataFrame) -> list[_Row]:
     accepted = table.filter(pl.col("verdict") == "accepted").sort("recording_id")
     for column in ("label", "fps", "video_sha256"):
         missing = accepted.filter(pl.col(column).is_null())["recording_id"].to_list()
         if missing:
             raise InputError(
                 f"accepted recordings without {column}",
-                where=intake_dir / "recordings.parquet",
+                where=_RECORDINGS_NAME,
                 found=", ".join(missing[:5]),
                 fix="take the batch in again",
             )
     return accepted.to_dicts()
-
-
-def _read_ids(intake_dir: Path) -> set[str]:
-    """Return all recordings of the batch: a decision may be about one that intake refused since."""
-    table = pl.read_parquet(intake_dir / "recordings.parquet", columns=["recording_id"])
-    return set(table["recording_id"])
 
 
 def _plan(work: Work, row: _Row, override: Override | None, runtimes: Mapping[str, str]) -> Task:
@@ -175,16 +176,17 @@ def _plan(work: Work, row: _Row, override: Override | None, runtimes: Mapping[st
 
 def _extract_all(
     tasks: dict[str, Task], worker_count: int, progress: Progress, engine: Engine
-) -> dict[str, Outcome]:
-    """Bring every distinct video into the cache; the same video twice is worked on once."""
+) -> Generator[tuple[str, Outcome], None, None]:
+    """Bring every distinct video into the cache and yield its key and outcome as it is there.
+
+    The same video twice is worked on once.
+    """
     named: dict[str, list[str]] = {}
     for recording_id, task in tasks.items():
         named.setdefault(task.key, []).append(recording_id)
     distinct = {task.key: task for task in tasks.values()}
-    outcomes: dict[str, Outcome] = {}
 
     def note(key: str, outcome: Outcome) -> None:
-        outcomes[key] = outcome
         source = "reused" if outcome.is_reused else "extracted"
         for recording_id in named[key]:
             progress.advance(1, note=f"{recording_id}: {outcome.verdict} ({source})")
@@ -196,10 +198,13 @@ def _extract_all(
         if verdict is None:
             open_tasks.append(task)
         else:
-            note(key, Outcome(verdict, True, None))
-    for position, outcome in run_tasks(open_tasks, engine=engine, worker_count=worker_count):
-        note(open_tasks[position].key, _judge_loss(outcome))
-    return outcomes
+            outcome = Outcome(verdict, True, None)
+            note(key, outcome)
+            yield key, outcome
+    for position, answer in run_tasks(open_tasks, engine=engine, worker_count=worker_count):
+        key, outcome = open_tasks[position].key, _judge_loss(answer)
+        note(key, outcome)
+        yield key, outcome
 
 
 def _judge_loss(outcome: Outcome | Lost) -> Outcome:
@@ -212,16 +217,22 @@ def _judge_loss(outcome: Outcome | Lost) -> Outcome:
     return Outcome("failed", False, fail("worker_died", reason))
 
 
-def _collect(
-    recordings: Sequence[_Row], tasks: dict[str, Task], outcomes: dict[str, Outcome]
-) -> Iterator[tuple[_Row, str, RecordingResult]]:
-    """Yield each recording with its key and result, one in memory at a time."""
+def _in_order(
+    recordings: Sequence[_Row], tasks: dict[str, Task], finished: Iterator[tuple[str, Outcome]]
+) -> Iterator[tuple[_Row, Task, Outcome]]:
+    """Yield each recording with its outcome, in their order, as soon as it can be."""
+    outcomes: dict[str, Outcome] = {}
     for row in recordings:
         task = tasks[row["recording_id"]]
-        result = outcomes[task.key].uncached or read_entry(task.cache_root, task.key)
-        if result is None:  # damaged since it was written
-            again = run_task(task)
-            result = again.uncached or read_entry(task.cache_root, task.key)
-        if result is None:
-            result = fail("extraction_error", "the finished result cannot be read back")
-        yield row, task.key, result
+        while task.key not in outcomes:
+            key, outcome = next(finished)
+            outcomes[key] = outcome
+        yield row, task, outcomes[task.key]
+
+
+def _read_result(task: Task, outcome: Outcome) -> RecordingResult:
+    result = outcome.uncached or read_entry(task.cache_root, task.key)
+    if result is None:  # damaged since it was written
+        again = run_task(task)
+        result = again.uncached or read_entry(task.cache_root, task.key)
+    return result or fail("extraction_error", "the finished result cannot be read back")

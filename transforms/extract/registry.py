@@ -5,6 +5,7 @@ A backend is added by one entry here. Its module is imported only when it is cho
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
 from typing import Final, Generic, TypeVar
@@ -181,8 +182,14 @@ def _describe_runtime(spec: "Spec[_Backend]", device: Device) -> str:
 
 def describe_package(module: str) -> str:
     """Return the distribution and version that a module comes from, CUDA builds included."""
-    names = sorted(set(packages_distributions().get(module, ())))
+    names = sorted(set(_list_distributions().get(module, ())))
     return ", ".join(f"{name} {version(name)}" for name in names) or module
+
+
+@cache
+def _list_distributions() -> Mapping[str, list[str]]:
+    # Reads the metadata of everything that is installed: a tenth of a second each time.
+    return packages_distributions()
 
 
 def _resolve_device(package: str, device: Device) -> str:
