@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from transforms.extract.detection.onnx_detectors import OnnxYoloDetector
+from transforms.extract.pictures import ColourPicture
 from transforms.extract.protocols import Box, Frame, MaskCrop, PersonCrop, ProbabilityModel
 from transforms.extract.segmentation.pphumanseg import (
     HumanSegContract,
@@ -55,7 +56,7 @@ class Walk:
         for frame in self.frames:
             box = self.boxes[frame.index]
             x0, y0, x1, y1 = (max(0, round(value)) for value in box)
-            image = frame.image[y0:y1, x0:x1]
+            image = frame.picture.colour()[y0:y1, x0:x1]
             crops.append(PersonCrop(image, (0.0, 0.0, float(x1 - x0), float(y1 - y0))))
         return crops
 
@@ -87,7 +88,9 @@ def walk(fetch: Callable[[str], Weights]) -> Walk:
         pytest.skip("GAITWORKS_VIDEOS_DIR holds no *walk_side*.mp4")
     with av.open(str(videos[0])) as container:
         images = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
-    frames = tuple(Frame(index, index / 30, images[index]) for index in range(0, len(images), 3))
+    frames = tuple(
+        Frame(index, index / 30, ColourPicture(images[index])) for index in range(0, len(images), 3)
+    )
     shape = images[0].shape[:2]
     detector = OnnxYoloDetector(
         fetch("yolo11n_onnx"), DetectionSettings(min_score=0.5), providers=CPU, threads=1

@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from transforms.extract.detection.onnx_detectors import OnnxYoloDetector, OnnxYoloxDetector
+from transforms.extract.pictures import ColourPicture
 from transforms.extract.protocols import Box, Frame, PersonCrop
 from transforms.extract.segmentation.yolo_seg import OnnxYoloSegModel
 from transforms.files import sha256_file
@@ -48,6 +49,7 @@ from types import SimpleNamespace
 import numpy as np
 from tests.extraction.test_yolo_backends import register, SEGMENT
 from transforms.errors import IntegrityError
+from transforms.extract.pictures import ColourPicture
 from transforms.extract.protocols import Frame, PersonCrop
 from transforms.extract.runtimes.ultralytics_backend import *
 from transforms.settings import DetectionSettings
@@ -107,13 +109,15 @@ def walk() -> list[Frame]:
     video = find_file("GAITWORKS_VIDEOS_DIR", "**/*walk_side*.mp4")
     with av.open(str(video)) as container:
         images = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
-    return [Frame(index, index / 30, image) for index, image in enumerate(images[::3])]
+    return [
+        Frame(index, index / 30, ColourPicture(image)) for index, image in enumerate(images[::3])
+    ]
 
 
 @pytest.fixture(scope="module")
 def centres(walk: list[Frame]) -> list[tuple[float, float]]:
     """Where the walker is, by what differs from the scene: no network has a say in it."""
-    small = [cv2.resize(frame.image, None, fx=0.25, fy=0.25) for frame in walk]
+    small = [cv2.resize(frame.picture.colour(), None, fx=0.25, fy=0.25) for frame in walk]
     scene = np.median(small, axis=0)
     found = []
     for image in small:
@@ -124,7 +128,7 @@ def centres(walk: list[Frame]) -> list[tuple[float, float]]:
 
 
 def context_of(frames: list[Frame]) -> SimpleNamespace:
-    return SimpleNamespace(frame_shape=frames[0].image.shape[:2])
+    return SimpleNamespace(frame_shape=frames[0].picture.shape)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +145,7 @@ def test_the_walker_is_found_in_at_least_95_percent_of_the_frames(
         find_file("GAITWORKS_MODELS_DIR", pattern), input_px=input_px, person_class=0
     )
     detector = kind(weights, DetectionSettings(), **RUNTIME)
-    height = walk[0].image.shape[0]
+    height = walk[0].picture.shape[0]
     right = 0
     for people, (x, y) in zip(detector.detect(walk, context_of(walk)), centres, strict=True):
         sure = [person.box for person in people if person.score >= 0.5]
@@ -150,20 +154,23 @@ def test_the_walker_is_found_in_at_least_95_percent_of_the_frames(
             right += x0 < x < x1 and y0 < y < y1 and 0.65 * height < y1 - y0 < 0.95 * height
     assert right >= 0.95 * len(walk)
     first, last = centres[0][0], centres[-1][0]
-    assert first - last > 0.5 * walk[0].image.shape[1]  # and she does walk
+    assert first - last > 0.5 * walk[0].picture.shape[1]  # and she does walk
 
 
 def test_our_decoding_agrees_with_ultralytics_own(walk: list[Frame], tmp_path: Path) -> None:
     model = find_file("GAITWORKS_MODELS_DIR", "**/yolo11n_*.onnx")
     frames = walk[::3]
     assert len(frames) >= 10
-    np.save(tmp_path / "frames.npy", [frame.image for frame in frames], allow_pickle=False)
+    np.save(
+        tmp_path / "frames.npy", [frame.picture.colour() for frame in frames], allow_pickle=False
+    )
     theirs = run_offline(
         """
 images = np.load("frames.npy", allow_pickle=False)
 detector = UltralyticsDetector(
     register(Path(sys.argv[1]), **DETECT), DetectionSettings(), device="cpu", threads=1)
-found = detector.detect((Frame(i, 0.0, image) for i, image in enumerate(images)), None)
+frames = (Frame(i, 0.0, ColourPicture(image)) for i, image in enumerate(images))
+found = detector.detect(frames, None)
 answer([[[*person.box, person.score, float(person.feature.sum())] for person in people]
         for people in found])
 """,
@@ -183,12 +190,12 @@ answer([[[*person.box, person.score, float(person.feature.sum())] for person in 
 
 
 def cut(frame: Frame, box: Box) -> PersonCrop:
-    height, width = frame.image.shape[:2]
+    height, width = frame.picture.shape
     margin_x, margin_y = 0.1 * (box[2] - box[0]), 0.1 * (box[3] - box[1])
     x0, y0 = int(max(0, box[0] - margin_x)), int(max(0, box[1] - margin_y))
     x1, y1 = int(min(width, box[2] + margin_x)), int(min(height, box[3] + margin_y))
     inside = (box[0] - x0, box[1] - y0, box[2] - x0, box[3] - y0)
-    return PersonCrop(frame.image[y0:y1, x0:x1].copy(), inside)
+    return PersonCrop(frame.picture.colour()[y0:y1, x0:x1].copy(), inside)
 
 
 def test_our_masks_agree_with_ultralytics_own(walk: list[Frame], tmp_path: Path) -> None:
@@ -248,7 +255,8 @@ size = {**DETECT, "input_px": 160}
 detector = UltralyticsDetector(
     register(Path("detect.pt"), **size), DetectionSettings(min_score=0), device="auto", threads=1)
 threads = torch.get_num_threads()
-found = list(detector.detect([Frame(0, 0.0, image), Frame(1, 0.0, image)], None))
+picture = ColourPicture(image)
+found = list(detector.detect([Frame(0, 0.0, picture), Frame(1, 0.0, picture)], None))
 contract = {"input_width_px": 160, "input_height_px": 160}
 def segment(name, **changes):
     return UltralyticsSegModel(register(Path(name), **contract), device="auto", threads=1,

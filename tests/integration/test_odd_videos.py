@@ -121,11 +121,11 @@ def test_sound_files_show_the_scene_upright_whatever_their_codec(corpus: Corpus)
             continue
         frames = list(VideoFrames(folder / odd.file, LIMITS).frames())
         expected = 1 if odd.file == "one_frame.mp4" else FRAMES
-        if len(frames) != expected or frames[0].image.shape != scene(0).shape:
+        if len(frames) != expected or frames[0].picture.colour().shape != scene(0).shape:
             wrong.append(f"{odd.file}: {len(frames)} frames")
             continue
         worst = max(
-            float(np.abs(frame.image.astype(int) - odd.shows(frame.index)).mean())
+            float(np.abs(frame.picture.colour().astype(int) - odd.shows(frame.index)).mean())
             for frame in frames
         )
         if worst > 5:

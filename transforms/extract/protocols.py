@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.extract.pictures import Picture
+
 if TYPE_CHECKING:
     from transforms.extract.detection.background import BackgroundModel
 
@@ -25,7 +27,7 @@ class Frame:
 
     index: int
     pts_s: float
-    image: NDArray[np.uint8]  # (height, width, channel) BGR
+    picture: Picture
 
 
 @dataclass(frozen=True)

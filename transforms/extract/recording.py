@@ -26,6 +26,7 @@ from transforms.extract.result import (
     RecordingResult,
     empty_result,
 )
+from transforms.extract.segmentation.mask_cleanup import grow_box
 from transforms.extract.tracking.target import TargetChoice, choose_target
 from transforms.files import canonical_json, sha256_bytes
 from transforms.settings import ExtractionSettings
@@ -146,8 +147,9 @@ def _note_sharpness(
     for frame in frames:
         box = boxes.get(frame.index)
         if box is not None:
-            x0, y0, x1, y1 = (max(0, round(value)) for value in box)
-            sharpness[frame.index] = measure_sharpness(frame.image[y0:y1, x0:x1])
+            x0, y0, x1, y1 = grow_box(box, 0, 0, frame.picture.shape)
+            grey = frame.picture.grey((slice(y0, y1), slice(x0, x1)))
+            sharpness[frame.index] = measure_sharpness(grey)
         yield frame
 
 

@@ -19,7 +19,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.extract.decoding.stream import OUT_OF_MEMORY, DecodeProblem, StreamReader
+from transforms.extract.decoding.stream import (
+    OUT_OF_MEMORY,
+    DecodeProblem,
+    StoredPicture,
+    StreamReader,
+)
 from transforms.processes import exit_with_parent
 
 _Message = dict[str, Any]  # `Any`: numbers and text under a few names
@@ -84,8 +89,8 @@ class _Ring:
         self._slots = np.frombuffer(memory, np.uint8).reshape(slot_count, slot_bytes)
         self._free = list(range(slot_count))
 
-    def put(self, image: NDArray[np.uint8]) -> int:
-        """Copy an image into a free slot, when there is one, and return the slot.
+    def put(self, picture: StoredPicture) -> int:
+        """Copy a picture into a free slot, when there is one, and return the slot.
 
         Raises:
             _Stopped: the parent wants no more of the video.
@@ -96,7 +101,11 @@ class _Ring:
                 raise _Stopped
             self._free.append(request["slot"])
         slot = self._free.pop()
-        self._slots[slot, : image.size].reshape(image.shape)[...] = image
+        start = 0
+        for plane in picture.planes:
+            end = start + plane.size
+            self._slots[slot, start:end].reshape(plane.shape)[...] = plane
+            start = end
         return slot
 
 
@@ -160,16 +169,17 @@ def _decode(request: _Message, wire: _Wire, ring: _Ring) -> DecodeProblem | None
 
 def _send_frames(reader: StreamReader, wire: _Wire, ring: _Ring) -> None:
     is_first = True
-    for pts_s, image in reader.pictures():
+    for pts_s, picture in reader.pictures():
         if is_first:
-            height, width, _ = image.shape
+            height, width = picture.shape
             wire.send(kind="stream", fps=reader.fps, height=height, width=width)
             answer = wire.receive()
             while answer["kind"] != "ring":  # but what was left of the former video
                 answer = wire.receive()
             ring.arrange(answer["slot_count"], answer["slot_bytes"])
             is_first = False
-        wire.send(kind="frame", slot=ring.put(image), pts_s=pts_s)
+        slot = ring.put(picture)
+        wire.send(kind="frame", slot=slot, pts_s=pts_s, colours=picture.colours)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,14 @@
 """Decoding processes to borrow, so that one start serves many videos."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Final
 
+from transforms.errors import GaitworksError
 from transforms.extract.decoding.process import COMMAND, DecoderProcess
+
+_START_ATTEMPTS: Final = 3
+"""One that dies at its start may be the kernel's choice, out of memory; three are a broken one."""
 
 
 class DecoderPool:
@@ -27,6 +32,9 @@ class DecoderPool:
             if decoder.is_alive and decoder.memory_limit_mib == memory_limit_mib:
                 return decoder
             decoder.kill()
+        for _ in range(_START_ATTEMPTS - 1):
+            with contextlib.suppress(GaitworksError):
+                return DecoderProcess(memory_limit_mib, self._command)
         return DecoderProcess(memory_limit_mib, self._command)
 
     def give_back(self, decoder: DecoderProcess) -> None:

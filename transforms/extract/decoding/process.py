@@ -22,8 +22,10 @@ from typing import Any, Final
 import numpy as np
 
 from transforms.errors import GaitworksError
+from transforms.extract.colours import BGR, MATRICES
 from transforms.extract.decoding.child import RING_BYTES
 from transforms.extract.decoding.stream import CRASHED, TIMEOUT, DecodeProblem
+from transforms.extract.pictures import read_stored, stored_bytes
 from transforms.extract.protocols import Frame
 from transforms.settings import DecodeSettings
 
@@ -33,7 +35,7 @@ _STOP_LIMIT_S: Final = 2.0
 _MIN_SLOTS: Final = 3
 _MAX_LINE_BYTES: Final = 1 << 16
 _MAX_TEXT: Final = 500
-_ROOT: Final = Path(__file__).parents[2]
+_ROOT: Final = Path(__file__).parents[3]
 COMMAND: Final = (sys.executable, "-P", "-m", "transforms.extract.decoding.child")
 
 _Message = dict[str, Any]  # `Any`: numbers and text under a few names
@@ -108,28 +110,30 @@ class DecoderProcess:
         if message["kind"] == "end":
             return self._end(message)
         fps, height, width = message["fps"], message["height"], message["width"]
-        frame_bytes = 3 * height * width
         if not (0 < fps < math.inf and min(height, width) > 0):
             raise _nonsense()
         if height * width > settings.max_pixels:
             raise _nonsense()
         self.fps = float(fps)
-        slot_count, slot_bytes = self._lay_out_ring(frame_bytes)
+        slot_count, slot_bytes = self._lay_out_ring(stored_bytes((height, width), BGR))
         for index in itertools.count():
             message = self._receive("frame", "end")
             if message["kind"] == "end":
                 return self._end(message)
-            slot, pts_s = message["slot"], message["pts_s"]
+            slot, pts_s, colours = message["slot"], message["pts_s"], message["colours"]
             if not (0 <= slot < slot_count and math.isfinite(pts_s)):
+                raise _nonsense()
+            # Only even sides have a colour for every four pixels.
+            if colours != BGR and (colours not in MATRICES or height % 2 or width % 2):
                 raise _nonsense()
             if index == settings.max_frames:
                 raise DecodeFailure("too_many_frames", f"over {settings.max_frames} frames")
-            image = np.empty((height, width, 3), np.uint8)
+            stored = np.empty(stored_bytes((height, width), colours), np.uint8)
             # Read, not mapped: a file that was cut short under a map would kill this process.
-            if os.preadv(self._ring, [image.data], slot * slot_bytes) != frame_bytes:
+            if os.preadv(self._ring, [stored.data], slot * slot_bytes) != len(stored):
                 raise _nonsense()
             self._send(kind="free", slot=slot)
-            yield Frame(index, float(pts_s), image)
+            yield Frame(index, float(pts_s), read_stored(stored, (height, width), colours))
 
     def stop(self) -> bool:
         """Leave the video at hand and return whether the process can take another one."""
@@ -265,7 +269,7 @@ def _environment() -> dict[str, str]:
 _FIELDS: Final[dict[str, dict[str, tuple[type, ...]]]] = {
     "ready": {},
     "stream": {"fps": (float,), "height": (int,), "width": (int,)},
-    "frame": {"slot": (int,), "pts_s": (float,)},
+    "frame": {"slot": (int,), "pts_s": (float,), "colours": (str,)},
     "end": {"code": (str, type(None)), "message": (str,), "is_worn": (bool,)},
 }
 

@@ -1,4 +1,4 @@
-"""One video file to upright BGR pictures with their times, in this process.
+"""One video file to upright pictures with their times, in this process.
 
 The file is hostile until proven otherwise and may hang or crash whoever reads it: outside of tests
 only `child` does.
@@ -12,9 +12,10 @@ from typing import Any, Final
 
 import av
 import numpy as np
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from transforms.extract.colours import BGR
 from transforms.video import choose_video_stream, open_video, read_turn, square_pixel_width
 
 TIMEOUT: Final = "decode_timeout"
@@ -26,6 +27,10 @@ _MAX_BAD_PACKETS: Final = 200
 _MIN_DECODED_FRACTION: Final = 0.9
 """Below this share of the frames that the container declares, the file counts as cut off."""
 _FALLBACK_FPS: Final = 25
+_STRETCHING: Final = Interpolation.BICUBIC
+_PLANAR: Final = frozenset({"yuv420p", "yuvj420p"})
+_WEIGHTS: Final = {1: "bt709", 2: "bt601", 5: "bt601", 6: "bt601"}
+"""By FFmpeg's number of the colour space; 2 is "unspecified", which FFmpeg reads like this."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,24 @@ class DecodeProblem:
     def is_about_the_moment(self) -> bool:
         """Whether another try, on a quieter or larger machine, may end otherwise."""
         return self.code in _ABOUT_THE_MOMENT
+
+
+@dataclass(frozen=True)
+class StoredPicture:
+    """An upright picture whose colours its user may turn into others.
+
+    Attributes:
+        colours: a name of `transforms.extract.colours`.
+        planes: one `(height, width, channel)` BGR, or brightness and two planes of half its sides.
+    """
+
+    colours: str
+    planes: tuple[NDArray[np.uint8], ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.planes[0].shape[0], self.planes[0].shape[1]
 
 
 class StreamReader:
@@ -55,10 +78,10 @@ class StreamReader:
         self.problem: DecodeProblem | None = None
         self.fps = 0.0
 
-    def pictures(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
-        """Yield `(pts_s, image)` in decoding order, the image valid until the next one.
+    def pictures(self) -> Iterator[tuple[float, StoredPicture]]:
+        """Yield `(pts_s, picture)` in decoding order, the picture valid until the next one.
 
-        Images are `(height, width, channel)` BGR, all of one size. Nothing is raised for bad data.
+        Pictures are all of one size. Nothing is raised for bad data.
         """
         try:
             yield from self._open_and_read()
@@ -67,7 +90,7 @@ class StreamReader:
         except (av.FFmpegError, OSError, ValueError) as error:
             self._fail("decode_error", f"a decoded frame is unusable: {_say(error)}")
 
-    def _open_and_read(self) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    def _open_and_read(self) -> Iterator[tuple[float, StoredPicture]]:
         try:
             if not stat.S_ISREG(self._path.stat().st_mode):
                 self._fail("unreadable", "it is no regular file")
@@ -96,21 +119,21 @@ class StreamReader:
             codec.options = {"max_pixels": str(2 * self._max_pixels)}
             yield from self._read(container, stream)
 
-    def _read(self, container: Any, stream: Any) -> Iterator[tuple[float, NDArray[np.uint8]]]:
+    def _read(self, container: Any, stream: Any) -> Iterator[tuple[float, StoredPicture]]:
         # `Any`: PyAV's stubs do not tell video packets from others.
         rate = self.fps = float(stream.average_rate or stream.guessed_rate or _FALLBACK_FPS)
         reformatter = VideoReformatter()  # one for all frames keeps the colour tables
         count = 0
         last_pts_s = float("-inf")
-        first_shape: tuple[int, ...] | None = None
+        first_shape: tuple[int, int] | None = None
         source = _Source(container, stream)
         for picture in source.pictures():
             if self._is_too_large(square_pixel_width(picture.width, stream), picture.height):
                 return
-            image = _upright(picture, stream, reformatter)
+            stored = _upright(picture, stream, reformatter)
             if first_shape is None:
-                first_shape = image.shape
-            if image.shape != first_shape:
+                first_shape = stored.shape
+            if stored.shape != first_shape:
                 self._fail("frame_size_changed", f"frame {count} has another size than the first")
                 return
             pts_s = count / rate
@@ -118,7 +141,7 @@ class StreamReader:
                 pts_s = float(picture.pts * picture.time_base)
             # Broken files repeat or rewind timestamps; the ledger's order is the decoder's.
             pts_s = last_pts_s = max(pts_s, last_pts_s)
-            yield pts_s, image
+            yield pts_s, stored
             count += 1
         if source.error is not None:
             self._fail("decode_error", source.error)
@@ -206,18 +229,32 @@ def _kind(picture: Any) -> tuple[int, int, str]:
     return picture.width, picture.height, picture.format.name
 
 
-def _upright(picture: Any, stream: Any, reformatter: Any) -> NDArray[np.uint8]:
+def _upright(picture: Any, stream: Any, reformatter: Any) -> StoredPicture:
     width = square_pixel_width(picture.width, stream)
-    if width == picture.width:
-        shown = reformatter.reformat(picture, format="bgr24")
-    else:
-        shown = reformatter.reformat(
-            picture, width=width, format="bgr24", interpolation=Interpolation.BICUBIC
-        )
-    plane = shown.planes[0]
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: shown.height]
-    image: NDArray[np.uint8] = rows[:, : 3 * shown.width].reshape(shown.height, shown.width, 3)
-    return read_turn(picture).apply(image)
+    turn = read_turn(picture)
+    colours = _name_colours(picture) if width == picture.width else BGR
+    if colours != BGR:
+        planes = tuple(turn.apply(_view(plane, plane.width)) for plane in picture.planes)
+        return StoredPicture(colours, planes)
+    size = {} if width == picture.width else {"width": width, "interpolation": _STRETCHING}
+    shown = reformatter.reformat(picture, format="bgr24", threads=1, **size)
+    image = _view(shown.planes[0], 3 * shown.width).reshape(shown.height, shown.width, 3)
+    return StoredPicture(BGR, (turn.apply(image),))
+
+
+def _name_colours(picture: Any) -> str:
+    """Return how a picture's planes are to be read, `BGR` where its users could not read them."""
+    is_halved = picture.format.name in _PLANAR and not (picture.width % 2 or picture.height % 2)
+    weights = _WEIGHTS.get(int(picture.colorspace))
+    if weights is None or not is_halved:
+        return BGR
+    is_full = picture.color_range == ColorRange.JPEG or picture.format.name == "yuvj420p"
+    return f"{weights}_{'full' if is_full else 'studio'}"
+
+
+def _view(plane: Any, row_bytes: int) -> NDArray[np.uint8]:
+    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return rows[: plane.height, :row_bytes]
 
 
 def _judge_end(count: int, declared: int, corrupt_count: int) -> DecodeProblem | None:

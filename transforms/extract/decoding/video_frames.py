@@ -94,7 +94,7 @@ class VideoFrames:
         used_bytes = 0
         for frame in self._decode():
             if kept is not None:
-                used_bytes += frame.image.nbytes
+                used_bytes += frame.picture.nbytes
                 kept.append(frame)
                 if used_bytes > self._cache_bytes:
                     kept = None
@@ -111,8 +111,7 @@ class VideoFrames:
         try:
             for frame in decoder.decode(self._path, self._settings):
                 if frame.index == 0:
-                    height, width, _ = frame.image.shape
-                    self.fps, self.frame_shape = decoder.fps, (height, width)
+                    self.fps, self.frame_shape = decoder.fps, frame.picture.shape
                 yield frame
         except DecodeFailure as failure:
             # Who knows what a bad file left behind; a new process costs a third of a second.

@@ -4,12 +4,13 @@ The camera stands still. Lighting drift is taken out of every frame by a smooth 
 comparing. How the scene is learnt: `transforms.extract.detection.background_learning`.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.extract.arrays import as_float32
 from transforms.extract.protocols import Frame
 
 _GRID_POINTS: Final = 24
@@ -56,8 +57,8 @@ class BackgroundModel:
         """
         gain = self._gains.get(frame.index)
         if gain is None:
-            grid = coarse_grid(frame.image)
-            gain = fit_gain(frame.image[grid].astype(np.float32), self.colour[grid])
+            grid = coarse_grid(frame.picture.shape)
+            gain = fit_gain(frame.picture.colour(grid).astype(np.float32), self.colour[grid])
             self._gains[frame.index] = gain
         return gain
 
@@ -67,18 +68,6 @@ class BackgroundModel:
         """Return the model's colours under a gain, `(rows, columns, channel)` float32."""
         factors = cv2.transform(self._plane[rows, columns], gain)
         return as_float32(cv2.multiply(factors, self.colour[rows, columns]))
-
-
-def as_float32(image: Any) -> NDArray[np.float32]:
-    """Tell the type checker what an OpenCV result holds, and make sure of it."""
-    # `Any`: OpenCV's stubs say "integer or floating" of every result.
-    return np.asarray(image, dtype=np.float32)
-
-
-def as_uint8(image: Any) -> NDArray[np.uint8]:
-    """Tell the type checker what an OpenCV result holds, and make sure of it."""
-    # `Any`: see `as_float32`.
-    return np.asarray(image, dtype=np.uint8)
 
 
 def _unit_plane(height: int, width: int) -> NDArray[np.float32]:
@@ -109,10 +98,9 @@ def measure_distance(
     return as_float32(cv2.sqrt(cv2.transform(cv2.multiply(ratio, ratio), weights)))
 
 
-def coarse_grid(image: NDArray[Any]) -> tuple[slice, slice]:
-    """Return the coarse grid of a picture: `(rows, columns)`."""
-    # `Any`: uint8 pictures and float32 models alike; only the shape is looked at.
-    row_step, column_step = (max(1, size // _GRID_POINTS) for size in image.shape[:2])
+def coarse_grid(shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Return the coarse grid of a picture of a height and width: `(rows, columns)`."""
+    row_step, column_step = (max(1, size // _GRID_POINTS) for size in shape)
     return slice(row_step // 2, None, row_step), slice(column_step // 2, None, column_step)
 
 

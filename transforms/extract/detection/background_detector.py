@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.extract.detection.background import as_float32, as_uint8, measure_distance
+from transforms.extract.arrays import as_float32, as_uint8
+from transforms.extract.detection.background import measure_distance
 from transforms.extract.protocols import Detection, Frame, RecordingContext
 
 _WORKING_HEIGHT_PX: Final = 180
@@ -34,7 +35,7 @@ class BackgroundDetector:
         scene = context.background
         model = scene.resized(*size)
         for frame in frames:
-            image = as_uint8(cv2.resize(frame.image, size, interpolation=cv2.INTER_AREA))
+            image = frame.picture.scaled(size[1], size[0], cv2.INTER_AREA)
             lit = model.lit(scene.gain(frame))
             foreground = find_foreground(measure_distance(image, lit, model.noise, 1.0))
             yield _describe_regions(image, foreground, width / size[0], height / size[1])

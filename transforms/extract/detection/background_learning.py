@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.extract.arrays import as_float32, as_uint8
 from transforms.extract.detection.background import (
     BackgroundModel,
-    as_float32,
-    as_uint8,
     coarse_grid,
     fit_gain,
 )
+from transforms.extract.pictures import Picture
 from transforms.extract.protocols import Frame
 
 _SAMPLES: Final = 32
@@ -53,7 +53,7 @@ def learn_background(frames: Iterable[Frame]) -> BackgroundModel:
     if not pictures:
         raise NoFramesError("a background needs at least one frame")
     middle = pictures[len(pictures) // 2].astype(np.float32)
-    grid = coarse_grid(middle)
+    grid = coarse_grid(middle.shape[:2])
     samples = [
         _relight(picture, fit_gain(middle[grid], picture[grid].astype(np.float32))[:, 0])
         for picture in pictures
@@ -73,19 +73,20 @@ def _relight(image: NDArray[np.uint8], drift: NDArray[np.float32]) -> NDArray[np
 
 def _sample_evenly(frames: Iterable[Frame]) -> list[NDArray[np.uint8]]:
     """Keep up to `_SAMPLES` evenly spaced frames of a recording of unknown length."""
-    kept: list[NDArray[np.uint8]] = []
+    kept: list[Picture] = []
     stride = 1
     limit = 2 * _SAMPLES
     for frame in frames:
         if not kept:
-            limit = int(np.clip(_SAMPLE_BYTES // frame.image.nbytes, 8, 2 * _SAMPLES))
+            height, width = frame.picture.shape
+            limit = int(np.clip(_SAMPLE_BYTES // (3 * height * width), 8, 2 * _SAMPLES))
         if frame.index % stride == 0:
-            kept.append(frame.image)
+            kept.append(frame.picture)
         if len(kept) >= limit:
             kept = kept[::2]
             stride *= 2
     chosen = np.linspace(0, len(kept) - 1, min(_SAMPLES, len(kept))).round().astype(int)
-    return [kept[position] for position in sorted(set(chosen.tolist()))]
+    return [kept[position].colour() for position in sorted(set(chosen.tolist()))]
 
 
 def _sort_in_time(samples: list[NDArray[np.uint8]]) -> None:
@@ -143,7 +144,7 @@ def _summarise(
     above = cv2.subtract(_quantile(samples, 0.8), colour, dtype=cv2.CV_32F)
     below = cv2.subtract(colour, _quantile(samples, 0.2), dtype=cv2.CV_32F)
     noise = as_float32(cv2.min(above, below)) / np.float32(0.84)
-    grid = coarse_grid(noise)
+    grid = coarse_grid(noise.shape[:2])
     typical = float(np.median(noise[grid])) if count >= 8 else 0.0
     noise = np.clip(noise, max(_NOISE_FLOOR, typical), _NOISE_CEILING)
     return colour, as_float32(cv2.blur(noise, (5, 5)))

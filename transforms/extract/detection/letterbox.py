@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.errors import InputError, IntegrityError
+from transforms.extract.pictures import Picture
 
 PADDING_GREY: Final = 114
 """The grey that YOLO and YOLOX are trained with around pictures."""
@@ -86,27 +87,25 @@ class Canvas:
         rows = slice(letterbox.top, letterbox.top + letterbox.height)
         columns = slice(letterbox.left, letterbox.left + letterbox.width)
         self._inside = self.tensor[:, :: -1 if is_rgb else 1, rows, columns]
-        self._small = np.empty((letterbox.height, letterbox.width, 3), dtype=np.uint8)
         self._planes = [
             np.empty((letterbox.height, letterbox.width), dtype=np.uint8) for _ in range(3)
         ]
 
-    def write(self, slot: int, image: NDArray[np.uint8]) -> None:
-        """Put a `(height, width, channel)` BGR picture into the tensor.
+    def write(self, slot: int, picture: Picture) -> None:
+        """Put a picture into the tensor.
 
         Raises:
             InputError: it has another size than the letterbox was made for.
         """
-        if image.shape != (*self._letterbox.frame_shape, 3):
+        if picture.shape != self._letterbox.frame_shape:
             raise InputError(
                 "a picture of another size than the recording's",
-                expected=(*self._letterbox.frame_shape, 3),
-                found=image.shape,
+                expected=self._letterbox.frame_shape,
+                found=picture.shape,
             )
         # Planes first, floats last: half the time of one pass over interleaved channels.
-        size = (self._letterbox.width, self._letterbox.height)
-        cv2.resize(image, size, dst=self._small, interpolation=cv2.INTER_LINEAR)
-        cv2.split(self._small, self._planes)
+        small = picture.scaled(self._letterbox.height, self._letterbox.width, cv2.INTER_LINEAR)
+        cv2.split(small, self._planes)
         for plane, target in zip(self._planes, self._inside[slot], strict=True):
             np.divide(plane, self._divisor, out=target)
 

@@ -18,6 +18,7 @@ from transforms.extract.detection.yolo_decode import (
     decode_yolox,
     recognise_layout,
 )
+from transforms.extract.pictures import Picture
 from transforms.extract.protocols import Box, Detection, Frame, RecordingContext
 from transforms.extract.runtimes.onnx_session import OnnxModel
 from transforms.settings import DetectionSettings
@@ -184,20 +185,20 @@ def _detect(
     waiting = iter(frames)
     while batch := list(islice(waiting, model.preferred_batch)):
         for slot, frame in enumerate(batch):
-            canvas.write(slot, frame.image)
+            canvas.write(slot, frame.picture)
         outputs = model.run(canvas.tensor[: len(batch)])
         for position, frame in enumerate(batch):
             found = decode(outputs, position, letterbox.input_shape)
-            yield describe_people(frame.image, letterbox.to_picture(found.boxes), found.scores)
+            yield describe_people(frame.picture, letterbox.to_picture(found.boxes), found.scores)
 
 
 def describe_people(
-    image: NDArray[np.uint8], boxes: NDArray[np.float32], scores: NDArray[np.float32]
+    picture: Picture, boxes: NDArray[np.float32], scores: NDArray[np.float32]
 ) -> tuple[Detection, ...]:
     """Return boxes as detections with their appearance, without those that hold no pixel.
 
     Args:
-        image: `(height, width, channel)` BGR.
+        picture: the whole picture.
         boxes: `(person, 4)` x0, y0, x1, y1, inside the picture.
         scores: `(person,)`.
     """
@@ -206,20 +207,21 @@ def describe_people(
         x0, y0, x1, y1 = row
         if x1 - x0 >= _MIN_SIDE_PX and y1 - y0 >= _MIN_SIDE_PX:  # false for NaN as well
             box = (x0, y0, x1, y1)
-            people.append(Detection(box, score, describe_box(image, box)))
+            people.append(Detection(box, score, describe_box(picture, box)))
     return tuple(people)
 
 
-def describe_box(image: NDArray[np.uint8], box: Box) -> NDArray[np.float32]:
+def describe_box(picture: Picture, box: Box) -> NDArray[np.float32]:
     """Return the appearance of the person in a box, from its inner part and some of its pixels.
 
     The inner half of the width, without the top and bottom tenth: mostly the person.
     """
     x0, y0, x1, y1 = box
-    rows = _sample(y0 + 0.1 * (y1 - y0), y1 - 0.1 * (y1 - y0), _SAMPLED_PX[0], image.shape[0])
-    columns = _sample(x0 + 0.25 * (x1 - x0), x1 - 0.25 * (x1 - x0), _SAMPLED_PX[1], image.shape[1])
+    height, width = picture.shape
+    rows = _sample(y0 + 0.1 * (y1 - y0), y1 - 0.1 * (y1 - y0), _SAMPLED_PX[0], height)
+    columns = _sample(x0 + 0.25 * (x1 - x0), x1 - 0.25 * (x1 - x0), _SAMPLED_PX[1], width)
     # Single pixels: means would show colours that nobody wears.
-    inner = image[rows, columns]
+    inner = picture.colour((rows, columns))
     return describe_appearance(inner, np.ones(inner.shape[:2], dtype=np.bool_))
 
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.extract.arrays import as_uint8
 from transforms.extract.protocols import MaskCrop
 from transforms.settings import QualitySettings
 
@@ -100,7 +101,7 @@ def cut_off_edge(crop: MaskCrop, frame_shape: tuple[int, int]) -> str | None:
     return None
 
 
-def measure_sharpness(image: NDArray[np.uint8]) -> float:
+def measure_sharpness(grey: NDArray[np.uint8]) -> float:
     """Return how much of a crop's contrast lies in its finest detail, 0 where it is flat.
 
     The variance of the Laplacian over that of the grey levels: darker or paler pictures of the same
@@ -108,15 +109,14 @@ def measure_sharpness(image: NDArray[np.uint8]) -> float:
     far can be compared.
 
     Args:
-        image: `(height, width, channel)` uint8 BGR, the crop around the person.
+        grey: `(height, width)` uint8, the brightness around the person.
     """
-    if image.size == 0:
+    if grey.size == 0:
         return 0.0
-    grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
-    scale = _SHARPNESS_HEIGHT_PX / image.shape[0]
+    scale = _SHARPNESS_HEIGHT_PX / grey.shape[0]
     if scale < 1:
-        size = (max(1, round(image.shape[1] * scale)), _SHARPNESS_HEIGHT_PX)
-        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+        size = (max(1, round(grey.shape[1] * scale)), _SHARPNESS_HEIGHT_PX)
+        grey = as_uint8(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
     detail = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))[1].item() ** 2 - _ROUNDING_DETAIL
     contrast = cv2.meanStdDev(grey)[1].item() ** 2
     return float(max(detail, 0.0) / (contrast + _SHARPNESS_NOISE))

@@ -97,12 +97,12 @@ class UltralyticsDetector:
         """Yield the people of each frame with their appearance, best first."""
         waiting = iter(frames)
         while batch := list(islice(waiting, self._batch_size)):
-            results = self._predict([frame.image for frame in batch])
+            results = self._predict([frame.picture.colour() for frame in batch])
             for frame, result in zip(batch, results, strict=True):
                 boxes = result.boxes.xyxy.cpu().numpy()
                 scores = result.boxes.conf.cpu().numpy()
                 order = np.argsort(-scores, kind="stable")
-                yield describe_people(frame.image, boxes[order], scores[order])
+                yield describe_people(frame.picture, boxes[order], scores[order])
 
     def _predict(self, images: list[NDArray[np.uint8]]) -> list[Any]:
         # `Any`: Ultralytics' results.

@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.extract.arrays import as_float32, as_uint8
 from transforms.extract.detection.background import (
     BackgroundModel,
-    as_float32,
-    as_uint8,
     measure_distance,
 )
 from transforms.extract.protocols import Box, Frame, MaskCrop, RecordingContext
@@ -68,12 +67,12 @@ def cut_person(
         neighbours: boxes of other people; their components are left out.
         model: the scene.
     """
-    height, width = frame.image.shape[:2]
+    height, width = frame.picture.shape
     x_margin = max(_MIN_MARGIN_PX, _MARGIN * (box[2] - box[0]))
     y_margin = max(_MIN_MARGIN_PX, _MARGIN / 2 * (box[3] - box[1]))
     x0, y0, x1, y1 = crop = grow_box(box, x_margin, y_margin, (height, width))
     rows, columns = slice(y0, y1), slice(x0, x1)
-    image = frame.image[rows, columns]
+    image = frame.picture.colour((rows, columns))
     lit = model.lit(model.gain(frame), rows, columns)
     distance = measure_distance(image, lit, model.noise[rows, columns], _BLUR_PX)
     inner = shift_box(box, x0, y0)

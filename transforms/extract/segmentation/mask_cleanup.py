@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.extract.detection.background import as_uint8
+from transforms.extract.arrays import as_uint8
 from transforms.extract.protocols import Box
 
 _JOIN_SHARE: Final = 0.03

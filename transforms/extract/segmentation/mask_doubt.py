@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.extract.detection.background import as_uint8
+from transforms.extract.arrays import as_uint8
 from transforms.extract.protocols import Box, ProbabilityCrop
 from transforms.extract.segmentation.mask_cleanup import coarse_step, enlarge_blocks
 

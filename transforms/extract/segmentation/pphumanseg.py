@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.errors import IntegrityError, SettingsError
-from transforms.extract.detection.background import as_uint8
+from transforms.extract.arrays import as_uint8
 from transforms.extract.protocols import PersonCrop
 from transforms.extract.runtimes.onnx_session import OnnxModel
 from transforms.settings import Surroundings

@@ -100,15 +100,15 @@ class SoftSegmenter:
             yield BoxedProbability(ProbabilityCrop(job.frame_index, job.window, probability), own)
 
     def _cut(self, frame: Frame, box: Box, neighbours: Sequence[Box]) -> _Job:
-        shape = frame.image.shape[:2]
+        shape = frame.picture.shape
         margin = self._settings.margin
         window = grow_box(box, margin * (box[2] - box[0]), margin * (box[3] - box[1]), shape)
         width, height = window[2] - window[0], window[3] - window[1]
         seen_height, seen_width = self._model.view_size(height, width)
         view = grow_box(window, (seen_width - width) / 2, (seen_height - height) / 2, shape)
         x0, y0, x1, y1 = view
-        # A copy: a view would hold the whole frame until its batch is full.
-        crop = PersonCrop(frame.image[y0:y1, x0:x1].copy(), shift_box(box, x0, y0))
+        image = frame.picture.colour((slice(y0, y1), slice(x0, x1)))
+        crop = PersonCrop(image, shift_box(box, x0, y0))
         return _Job(frame.index, box, window, view, crop, tuple(neighbours))
 
 

@@ -12,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.errors import IntegrityError, SettingsError
-from transforms.extract.detection.background import as_uint8
+from transforms.extract.arrays import as_uint8
 from transforms.extract.detection.boxes import intersection_over_union
 from transforms.extract.detection.letterbox import Canvas, Letterbox
 from transforms.extract.detection.onnx_detectors import count_masks, count_named_classes
 from transforms.extract.detection.yolo_decode import Candidates, decode_yolo, recognise_layout
+from transforms.extract.pictures import ColourPicture
 from transforms.extract.protocols import Box, PersonCrop
 from transforms.extract.runtimes.onnx_session import OnnxModel
 from transforms.settings import DetectionSettings
@@ -127,7 +128,7 @@ class YoloSegPredictor:
         tensors = []
         for crop, letterbox in zip(crops, boxes, strict=True):
             canvas = Canvas(letterbox, 1, is_rgb=True, divisor=255)
-            canvas.write(0, crop.image)
+            canvas.write(0, ColourPicture(crop.image))
             tensors.append(canvas.tensor)
         outputs = self._run(tensors[0] if len(tensors) == 1 else np.concatenate(tensors))
         if count_masks(outputs) == 0:

@@ -11,6 +11,7 @@ import pytest
 
 from transforms.extract.detection.background import BackgroundModel
 from transforms.extract.detection.background_learning import learn_background
+from transforms.extract.pictures import ColourPicture
 from transforms.extract.protocols import Frame
 
 HEIGHT, WIDTH = 120, 200
@@ -29,7 +30,10 @@ class Stage:
         return (HEIGHT, WIDTH)
 
     def frames(self) -> list[Frame]:
-        return [Frame(index, index / 25, image) for index, image in enumerate(self.images)]
+        return [
+            Frame(index, index / 25, ColourPicture(image))
+            for index, image in enumerate(self.images)
+        ]
 
     @property
     def background(self) -> BackgroundModel:

@@ -36,7 +36,7 @@ SAY = textwrap.dedent(
     """
 )
 STREAM = 'say(kind="stream", fps=25.0, height=2, width=4)\nhear()\n'
-FRAME = 'say(kind="frame", slot=0, pts_s=0.0)\n'
+FRAME = 'say(kind="frame", slot=0, pts_s=0.0, colours="bgr")\n'
 
 
 def read(script: str, **limits: float) -> VideoFrames:
@@ -60,9 +60,32 @@ def read(script: str, **limits: float) -> VideoFrames:
         ("say(kind='stream', fps=25.0, height=2, width=2**40); hear()", "decode_crashed", 0),
         ("say(kind='stream', fps=0.0, height=2, width=4); hear()", "decode_crashed", 0),
         ("say(kind='stream', fps='25', height=2, width=4); hear()", "decode_crashed", 0),
-        (STREAM + "say(kind='frame', slot=-1, pts_s=0.0); hear()", "decode_crashed", 0),
-        (STREAM + "say(kind='frame', slot=10**9, pts_s=0.0); hear()", "decode_crashed", 0),
-        (STREAM + "say(kind='frame', slot=0, pts_s=float('nan')); hear()", "decode_crashed", 0),
+        (
+            STREAM + "say(kind='frame', slot=-1, pts_s=0.0, colours='bgr'); hear()",
+            "decode_crashed",
+            0,
+        ),
+        (
+            STREAM + "say(kind='frame', slot=10**9, pts_s=0.0, colours='bgr'); hear()",
+            "decode_crashed",
+            0,
+        ),
+        (
+            STREAM + "say(kind='frame', slot=0, pts_s=float('nan'), colours='bgr'); hear()",
+            "decode_crashed",
+            0,
+        ),
+        (
+            STREAM + "say(kind='frame', slot=0, pts_s=0.0, colours='odd'); hear()",
+            "decode_crashed",
+            0,
+        ),
+        (
+            "say(kind='stream', fps=25.0, height=3, width=4); hear()\n"
+            "say(kind='frame', slot=0, pts_s=0.0, colours='bt601_full'); hear()",
+            "decode_crashed",
+            0,
+        ),
         ("os.ftruncate(ring, 0)\n" + STREAM + FRAME + "hear()", "decode_crashed", 0),
         (STREAM + "while True: " + FRAME, "too_many_frames", 50),
     ],
@@ -132,6 +155,27 @@ def test_a_process_that_does_not_start_is_an_error_of_the_machine(
         DecoderProcess(2048, [sys.executable, "-c", script])
 
 
+def test_a_process_that_dies_once_at_its_start_costs_nothing(
+    write_video: WriteVideo, tmp_path: Path
+) -> None:
+    mark = tmp_path / "was here"
+    script = (
+        "import os, pathlib, sys\n"
+        f"mark = pathlib.Path({str(mark)!r})\n"
+        "if not mark.exists():\n"
+        "    mark.touch()\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "from transforms.extract.decoding import child\n"
+        "child.main()\n"
+    )
+    pool = DecoderPool([sys.executable, "-P", "-c", script])
+    video = VideoFrames(write_video([np.full((32, 48, 3), 100, np.uint8)] * 4), pool=pool)
+    assert len(list(video.frames())) == 4
+    assert video.problem is None
+    assert mark.exists()
+    pool.close()
+
+
 def test_after_a_death_the_next_video_gets_a_new_process(
     write_video: WriteVideo, tmp_path: Path
 ) -> None:
@@ -140,7 +184,10 @@ def test_after_a_death_the_next_video_gets_a_new_process(
     victim = VideoFrames(good, cache_bytes=0, pool=pool)
     frames = victim.frames()
     next(frames)
-    os.kill(pool_pid(victim), signal.SIGKILL)
+    decoder = victim._at_work[0]
+    os.kill(decoder.pid, signal.SIGKILL)
+    while decoder.is_alive:
+        time.sleep(0.01)
     while next(frames, None):
         pass
     later = VideoFrames(good, pool=pool)
@@ -185,8 +232,8 @@ def pool_pid(video: VideoFrames) -> int:
 
 @pytest.mark.slow
 def test_memory_beyond_the_limit_is_a_verdict(write_video: WriteVideo) -> None:
-    # The codec keeps several frames of 3 MB, and each is 6 MB as BGR.
-    path = write_video([np.full((1200, 1600, 3), 100, np.uint8)] * 6, "large.mp4")
+    # The codec keeps several frames of 12 MB.
+    path = write_video([np.full((2400, 3200, 3), 100, np.uint8)] * 6, "large.mp4")
     for limit_mib in (2, 16, 32):
         settings = DecodeSettings().model_copy(update={"memory_limit_mib": limit_mib})
         tight = VideoFrames(path, settings, cache_bytes=0)

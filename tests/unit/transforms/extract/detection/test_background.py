@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from transforms.extract.detection.background import BackgroundModel, fit_gain, measure_distance
+from transforms.extract.pictures import ColourPicture
 from transforms.extract.protocols import Frame
 
 
@@ -31,10 +32,10 @@ def test_the_lit_model_follows_the_frame_and_crops_alike() -> None:
     colour = scene()
     model = BackgroundModel(colour, np.full_like(colour, 2))
     image = np.clip(colour * 1.1, 0, 255).astype(np.uint8)
-    lit = model.lit(model.gain(Frame(0, 0.0, image)))
+    lit = model.lit(model.gain(Frame(0, 0.0, ColourPicture(image))))
     assert np.abs(lit - image).mean() < 1.5
     rows, columns = slice(5, 20), slice(30, 50)
-    crop = model.lit(model.gain(Frame(0, 0.0, image)), rows, columns)
+    crop = model.lit(model.gain(Frame(0, 0.0, ColourPicture(image))), rows, columns)
     np.testing.assert_allclose(crop, lit[rows, columns], rtol=1e-5)
 
 

@@ -6,6 +6,7 @@ from transforms.extract.detection.background_learning import (
     _sort_in_time,
     learn_background,
 )
+from transforms.extract.pictures import ColourPicture
 from transforms.extract.protocols import Frame
 
 
@@ -20,7 +21,9 @@ def test_the_network_sorts_any_number_of_samples(count: int) -> None:
 
 @pytest.mark.parametrize("count", [1, 31, 64, 65, 1000])
 def test_samples_cover_a_recording_of_any_length_evenly(count: int) -> None:
-    frames = (Frame(i, i / 25, np.full((1, 1, 3), i % 256, np.uint8)) for i in range(count))
+    frames = (
+        Frame(i, i / 25, ColourPicture(np.full((1, 1, 3), i % 256, np.uint8))) for i in range(count)
+    )
     samples = _sample_evenly(frames)
     assert min(count, 30) <= len(samples) <= 32
 
@@ -37,7 +40,9 @@ def make_frames(stands_for: range, *, count: int = 60) -> tuple[np.ndarray, list
             image[20:70, 50:66] = (30, 30, 200)
         drift = 1 + 0.08 * index / count
         noisy = image * drift + rng.normal(0, 1.5, image.shape)
-        frames.append(Frame(index, index / 25, np.clip(noisy, 0, 255).astype(np.uint8)))
+        frames.append(
+            Frame(index, index / 25, ColourPicture(np.clip(noisy, 0, 255).astype(np.uint8)))
+        )
     return room, frames
 
 
@@ -65,7 +70,7 @@ def test_somebody_coming_straight_nearer_does_not_become_scenery() -> None:
         image = room.copy()
         half = 8 + index // 3
         image[60 - 2 * half : 60 + 2 * half, 60 - half : 60 + half] = (20, 60, 30)
-        frames.append(Frame(index, index / 25, image))
+        frames.append(Frame(index, index / 25, ColourPicture(image)))
     model = learn_background(frames)
     assert np.abs(model.colour - 140).max() < 20
 

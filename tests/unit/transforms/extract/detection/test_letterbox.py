@@ -4,6 +4,7 @@ import pytest
 
 from transforms.errors import InputError, IntegrityError
 from transforms.extract.detection.letterbox import Canvas, Letterbox, choose_input_shape
+from transforms.extract.pictures import ColourPicture
 
 GREY = np.float32(114)
 
@@ -46,7 +47,7 @@ def test_a_tensor_is_red_first_scaled_and_padded_with_grey() -> None:
     canvas = Canvas(Letterbox.fit((2, 4), (4, 4), centred=True), 2, is_rgb=True, divisor=255)
     image = np.zeros((2, 4, 3), np.uint8)
     image[:] = (10, 20, 30)
-    canvas.write(1, image)
+    canvas.write(1, ColourPicture(image))
     assert canvas.tensor.dtype == np.float32
     assert canvas.tensor.shape == (2, 3, 4, 4)
     for plane, level in zip(canvas.tensor[1], (30, 20, 10), strict=True):
@@ -58,7 +59,7 @@ def test_a_tensor_is_red_first_scaled_and_padded_with_grey() -> None:
 def test_a_tensor_can_keep_blue_first_and_grey_levels() -> None:
     canvas = Canvas(Letterbox.fit((2, 4), (4, 4), centred=False), 1, is_rgb=False, divisor=1)
     image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-    canvas.write(0, image)
+    canvas.write(0, ColourPicture(image))
     assert np.array_equal(canvas.tensor[0, :, :2], image.transpose(2, 0, 1))
     assert (canvas.tensor[0, :, 2:] == GREY).all()
 
@@ -68,9 +69,9 @@ def test_a_canvas_forgets_the_picture_before() -> None:
     letterbox = Letterbox.fit((30, 50), (32, 32), centred=True)
     first, second = (rng.integers(0, 256, (30, 50, 3), dtype=np.uint8) for _ in range(2))
     used, fresh = (Canvas(letterbox, 1, is_rgb=True, divisor=255) for _ in range(2))
-    used.write(0, first)
-    used.write(0, second)
-    fresh.write(0, second)
+    used.write(0, ColourPicture(first))
+    used.write(0, ColourPicture(second))
+    fresh.write(0, ColourPicture(second))
     assert np.array_equal(used.tensor, fresh.tensor)
     wanted = cv2.resize(second, (32, 19))[..., ::-1].transpose(2, 0, 1) / np.float32(255)
     assert np.array_equal(used.tensor[0, :, 6:25], wanted)
@@ -78,8 +79,8 @@ def test_a_canvas_forgets_the_picture_before() -> None:
 
 def test_a_picture_of_another_size_is_refused() -> None:
     canvas = Canvas(Letterbox.fit((2, 4), (4, 4), centred=True), 1, is_rgb=True, divisor=255)
-    with pytest.raises(InputError, match=r"\(2, 4, 3\).*\(4, 2, 3\)"):
-        canvas.write(0, np.zeros((4, 2, 3), np.uint8))
+    with pytest.raises(InputError, match=r"\(2, 4\).*\(4, 2\)"):
+        canvas.write(0, ColourPicture(np.zeros((4, 2, 3), np.uint8)))
 
 
 @pytest.mark.parametrize(

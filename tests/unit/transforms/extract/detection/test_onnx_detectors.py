@@ -17,6 +17,7 @@ from transforms.extract.detection.onnx_detectors import (
     describe_box,
     describe_people,
 )
+from transforms.extract.pictures import ColourPicture
 from transforms.extract.protocols import Detection, Frame
 from transforms.settings import DetectionSettings
 
@@ -30,7 +31,7 @@ RUNTIME = {"providers": ("CPUExecutionProvider",), "threads": 1}
 def pictures(count: int) -> list[Frame]:
     image = np.zeros((48, 96, 3), np.uint8)
     image[:, 48:] = (10, 20, 200)
-    return [Frame(index, index / 25, image) for index in range(count)]
+    return [Frame(index, index / 25, ColourPicture(image)) for index in range(count)]
 
 
 def yolo_output(*people: tuple[float, ...]) -> np.ndarray:
@@ -76,7 +77,7 @@ def test_yolo_sees_red_first_from_0_to_1(tmp_path: Path) -> None:
     image[:10, 40:50, 2] = 204
     image[:10, :60, 0] = 255
     detector = build(tmp_path, first_plane_model(96, 6))
-    frames = [Frame(0, 0.0, image)]
+    frames = [Frame(0, 0.0, ColourPicture(image))]
     ((person,),) = list(detector.detect(frames, SimpleNamespace(frame_shape=(960, 960))))
     assert person.box == (0, 0, 10, 10)
     assert person.score == pytest.approx(0.8)
@@ -173,14 +174,16 @@ def test_class_names_are_counted_and_never_run(names: str, expected: int | None)
 def test_boxes_without_a_pixel_are_no_people() -> None:
     boxes = [[0, 0, 0.5, 9], [0, 0, 9, 0.9], [np.nan, 0, 9, 9], [0, 0, 9, np.nan], [1, 1, 2, 2]]
     found = describe_people(
-        np.zeros((10, 10, 3), np.uint8), np.array(boxes, np.float32), np.full(5, 0.5, np.float32)
+        ColourPicture(np.zeros((10, 10, 3), np.uint8)),
+        np.array(boxes, np.float32),
+        np.full(5, 0.5, np.float32),
     )
     assert [person.box for person in found] == [(1, 1, 2, 2)]
 
 
 @pytest.mark.parametrize("box", [(9.2, 9.2, 10, 10), (0, 0, 1, 1), (0, 0, 10, 10), (9, 0, 10, 10)])
 def test_the_smallest_box_has_an_appearance(box: tuple[float, float, float, float]) -> None:
-    feature = describe_box(np.zeros((10, 10, 3), np.uint8), box)
+    feature = describe_box(ColourPicture(np.zeros((10, 10, 3), np.uint8)), box)
     assert feature.shape == (128,)
     assert 0.49 < float(feature @ feature) <= 1.0 + 1e-6
 
@@ -188,6 +191,6 @@ def test_the_smallest_box_has_an_appearance(box: tuple[float, float, float, floa
 def test_the_appearance_is_of_the_inner_part() -> None:
     image = np.full((100, 40, 3), 255, np.uint8)
     image[10:90, 10:30] = (200, 0, 0)
-    feature = describe_box(image, (0, 0, 40, 100))
-    alone = describe_box(image[10:90, 10:30], (0, 0, 20, 80))
+    feature = describe_box(ColourPicture(image), (0, 0, 40, 100))
+    alone = describe_box(ColourPicture(image[10:90, 10:30]), (0, 0, 20, 80))
     assert float(feature @ alone) == pytest.approx(1.0)

@@ -111,7 +111,7 @@ def test_no_mask_is_judged_to_nothing() -> None:
 
 def scene() -> np.ndarray:
     rng = np.random.default_rng(0)
-    coarse = rng.integers(40, 210, (64, 32, 3), dtype=np.uint8)
+    coarse = rng.integers(40, 210, (64, 32), dtype=np.uint8)
     return cv2.resize(coarse, (128, 256), interpolation=cv2.INTER_NEAREST)
 
 
@@ -131,6 +131,6 @@ def test_sharpness_does_not_depend_on_how_near_the_person_is() -> None:
     assert measure_sharpness(near) == pytest.approx(measure_sharpness(image), rel=0.1)
 
 
-@pytest.mark.parametrize("shape", [(0, 10, 3), (10, 0, 3), (1, 1, 3), (300, 1, 3), (40, 30, 3)])
-def test_a_crop_without_contrast_has_no_sharpness(shape: tuple[int, int, int]) -> None:
+@pytest.mark.parametrize("shape", [(0, 10), (10, 0), (1, 1), (300, 1), (40, 30)])
+def test_a_crop_without_contrast_has_no_sharpness(shape: tuple[int, int]) -> None:
     assert measure_sharpness(np.full(shape, 90, np.uint8)) == 0.0

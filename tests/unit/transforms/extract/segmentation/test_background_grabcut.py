@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from transforms.extract.detection.background import BackgroundModel
+from transforms.extract.pictures import ColourPicture
 from transforms.extract.protocols import Frame
 from transforms.extract.segmentation.background_grabcut import (
     BackgroundGrabCutSegmenter,
@@ -23,7 +24,7 @@ def picture(people: list[tuple[slice, slice, tuple[int, int, int]]]) -> Frame:
     image = np.full((120, 160, 3), 150, np.uint8)
     for rows, columns, colour in people:
         image[rows, columns] = colour
-    return Frame(0, 0.0, image)
+    return Frame(0, 0.0, ColourPicture(image))
 
 
 PERSON = (slice(20, 100), slice(60, 85), (30, 40, 160))

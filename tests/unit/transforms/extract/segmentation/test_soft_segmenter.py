@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from transforms.extract.pictures import ColourPicture
 from transforms.extract.protocols import Box, Frame, MaskCrop, PersonCrop
 from transforms.extract.segmentation.soft_segmenter import SoftSegmenter, expect_overlap
 from transforms.settings import SegmentationSettings
@@ -39,7 +40,9 @@ def picture(*people: tuple[slice, slice]) -> np.ndarray:
 
 
 def frames(images: Sequence[np.ndarray], start: int = 0) -> list[Frame]:
-    return [Frame(start + index, index / 25, image) for index, image in enumerate(images)]
+    return [
+        Frame(start + index, index / 25, ColourPicture(image)) for index, image in enumerate(images)
+    ]
 
 
 def run(
