@@ -1,5 +1,6 @@
 """The unit of work that any process on any machine can do: one video into the cache."""
 
+import gc
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -106,6 +107,8 @@ def _load_backends(task: Task) -> Backends:
     if _loaded.backends is None or (_loaded.settings, _loaded.resources) != asked:
         _loaded.backends = build_backends(task.settings, task.resources)
         _loaded.settings, _loaded.resources = asked
+        # All that was imported and loaded stays: the collector need not walk through it again.
+        gc.freeze()
     return _loaded.backends
 
 
