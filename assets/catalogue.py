@@ -1,4 +1,4 @@
-"""All sources, stages and assets by name, in the order of the lineage."""
+"""All stages and assets by name, in the order of the lineage."""
 
 from typing import Final
 
@@ -15,20 +15,10 @@ from assets.extraction import (
 from assets.intake import INTAKE_REGISTER, intake_register
 from assets.release import DATASET_RELEASE, dataset_release
 from assets.report import RESULTS_REPORT, results_report
-from assets.sources import (
-    MODEL_WEIGHTS,
-    OVERRIDES,
-    RAW_COHORT,
-    SYNTHETIC_TRUTH,
-    model_weights,
-    overrides,
-    raw_cohort,
-    synthetic_truth,
-)
+from assets.sources import model_weights, overrides, raw_cohort, synthetic_truth
 from assets.splits import PARTICIPANT_SPLITS, participant_splits
-from assets.stage import Source, Stage
+from assets.stage import Stage
 
-SOURCES: Final[tuple[Source, ...]] = (RAW_COHORT, OVERRIDES, MODEL_WEIGHTS, SYNTHETIC_TRUTH)
 STAGES: Final[tuple[Stage, ...]] = (
     INTAKE_REGISTER,
     SILHOUETTE_SEQUENCES,

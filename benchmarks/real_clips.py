@@ -116,15 +116,13 @@ def describe(run: Run, result: RecordingResult, reference: dict[int, Mask] | Non
     spans = [(track["first_frame"], track["last_frame"]) for track in result.tracks]
     tracks = ", ".join(f"{first}-{last}" for first, last in spans)
     cadence = result.measures.get("cadence_steps_per_min")
+    steps_per_min = f"{cadence:.0f} " if isinstance(cadence, float) else ""
     verdict = result.verdict if result.reason_code is None else result.reason_code
     if run.chosen_track is not None:
         verdict += f", track {run.chosen_track} by a person"
     return (
         f"| {run.clip.stem} | {run.pair} | {verdict} | {len(masks)}/{len(result.pts_s)} "
-        f"| {tracks} | {iou} | {cadence:.0f} |"
-        if isinstance(cadence, float)
-        else f"| {run.clip.stem} | {run.pair} | {verdict} | {len(masks)}/{len(result.pts_s)} "
-        f"| {tracks} | {iou} | |"
+        f"| {tracks} | {iou} | {steps_per_min}|"
     )
 
 

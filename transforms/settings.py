@@ -17,7 +17,9 @@ Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Licence = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")]  # SPDX
 Surroundings = Literal["white", "scene"]
+Device = Literal["auto", "cpu", "cuda"]
 Engine = Literal["local", "ray"]
 Ratio = Literal["ratio_1_1_2", "ratio_1_1_4", "ratio_1_1_8", "ratio_1_1_16"]
 
@@ -234,7 +236,7 @@ class ReleaseSettings(Section):
     version: Annotated[str, Field(pattern=r"^20\d\d\.(1[0-2]|[1-9])\.\d+$")] = "2026.11.0"
     title: Annotated[str, Field(min_length=3)] = "Synthetic gait silhouettes"
     description: str = "Silhouettes of synthetic walkers, made by the Gaitworks demo."
-    licence: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")] = "CC-BY-4.0"  # SPDX
+    licence: Licence = "CC-BY-4.0"
     creators: Annotated[tuple[str, ...], Field(min_length=1)] = ("The Gaitworks authors",)
 
 
@@ -242,7 +244,7 @@ class RuntimeSettings(Section):
     """Speed only. Another device rounds otherwise, which is why its name is in the cache's keys."""
 
     worker_count: Annotated[int, Field(ge=0)] = 0  # 0: one per core
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Device = "auto"
     extraction_engine: Engine = "local"  # ray: the cluster that RAY_ADDRESS names, or a local one
 
 

@@ -153,13 +153,15 @@ class _Pool(Generic[_Item, _Result]):
             ready = wait([worker.connection for worker in self.workers], timeout_s)
             for worker in list(self.workers):
                 if worker.connection in ready:
-                    yield from self._receive(worker)
+                    results = self._receive(worker)
                 elif worker.deadline <= time.monotonic():
                     worker.process.kill()
-                    yield from self._bury(worker, "timeout")
+                    results = self._bury(worker, "timeout")
                 else:
                     continue
+                # First: the worker need not wait for what is done with its result.
                 self._feed(worker)
+                yield from results
 
     def _busy(self) -> int:
         return sum(worker.position is not None for worker in self.workers)
@@ -175,44 +177,44 @@ class _Pool(Generic[_Item, _Result]):
         theirs.close()
         return _Worker(process, ours, time.monotonic() + _START_LIMIT_S)
 
-    def _receive(self, worker: _Worker) -> Iterator[tuple[int, _Result | Lost]]:
-        position = worker.position
+    def _receive(self, worker: _Worker) -> list[tuple[int, _Result | Lost]]:
+        """Return the result a worker has sent; none where it says that it has started."""
         try:
             is_error, answer = worker.connection.recv()
         except (EOFError, OSError):  # also in the middle of an answer
-            yield from self._bury(worker, "died")
-            return
+            return self._bury(worker, "died")
         if is_error:
             raise answer
-        worker.position = None
+        position, worker.position = worker.position, None
         self._failed_starts = 0
-        if position is not None:
-            yield position, answer
+        return [] if position is None else [(position, answer)]
 
     def _bury(
         self, worker: _Worker, cause: Literal["timeout", "died"]
-    ) -> Iterator[tuple[int, Lost]]:
+    ) -> list[tuple[int, _Result | Lost]]:
+        """Let go of a worker and return its item as lost, unless that is to be tried again."""
         worker.process.join(_EXIT_LIMIT_S)
         exit_code = worker.process.exitcode
         worker.stop()
         self.workers.remove(worker)
-        position = worker.position
+        position, worker.position = worker.position, None
         if position is None:
-            self._failed_starts += 1
-        if position is None and self._failed_starts < _MAX_FAILED_STARTS:
-            return
-        if position is None:
+            self._note_failed_start(exit_code)
+            return []
+        if self._tried[position] < self._limits.attempts:
+            self._waiting.append(position)
+            return []
+        return [(position, Lost(cause, exit_code, self._tried[position]))]
+
+    def _note_failed_start(self, exit_code: int | None) -> None:
+        self._failed_starts += 1
+        if self._failed_starts == _MAX_FAILED_STARTS:
             raise GaitworksError(
                 "a worker process does not start",
                 expected=f"a start within {_START_LIMIT_S:g} s",
                 found=f"exit code {exit_code}",
                 fix="run `gaitworks doctor`",
             )
-        worker.position = None
-        if self._tried[position] < self._limits.attempts:
-            self._waiting.append(position)
-        else:
-            yield position, Lost(cause, exit_code, self._tried[position])
 
     def _feed(self, worker: _Worker) -> None:
         """Give a worker that is free its next item; without one it is let go."""

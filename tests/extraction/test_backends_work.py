@@ -1,7 +1,7 @@
 """The heavy extraction backends do real work here, offline, each in a process of its own.
 
 Two of the tests need real weights and footage, which the project does not carry:
-GAITWORKS_MODELS_DIR is a folder that holds, at any depth, `yolo11n*.onnx` (640x640) and a Paddle
+GAITWORKS_MODELS_DIR is a folder that holds, at any depth, `yolo11n_*.onnx` (640x640) and a Paddle
 inference model `*humansegv1_lite*inference_model*/model.pdmodel`; GAITWORKS_VIDEOS_DIR is one that
 holds `*walk_side*.mp4` with one person in full.
 """
@@ -9,30 +9,16 @@ holds `*walk_side*.mp4` with one person in full.
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 import pytest
 
+from tests.extraction.offline import find_file, read_walk, run_offline
+
 pytestmark = [pytest.mark.extraction, pytest.mark.slow]
-
-ROOT = Path(__file__).resolve().parents[2]
-
-# Every attempt to reach a network is written down and refused; the end of a program looks at it.
-PRELUDE = """
-import json, os, socket, sys
-attempts = []
-def refuse(*arguments, **keywords):
-    attempts.append(repr(arguments))
-    raise OSError("no network in this test")
-socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
-def answer(value):
-    assert not attempts, attempts
-    print("answer:" + json.dumps(value))
-"""
 
 ULTRALYTICS = """
 from transforms.extract.runtimes.torchvision_guard import ensure_torchvision_ops
@@ -44,58 +30,29 @@ settings.update({"sync": False, "dvc": False, "mlflow": False})
 """
 
 
-def run_program(program: str, scratch: Path, *arguments: str) -> Any:
-    """Run a program offline in a process of its own and return its answer."""
+def run_in(scratch: Path, program: str, *arguments: object) -> Any:
+    """Run a program in a folder of its own, where Ultralytics finds its settings and its font."""
     fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     config = scratch / "Ultralytics"
     config.mkdir(parents=True, exist_ok=True)
     shutil.copy(fonts / "DejaVuSans.ttf", config / "Arial.ttf")
     environment = {
         **os.environ,
-        "PYTHONPATH": str(ROOT),
         "OMP_NUM_THREADS": "2",
         "YOLO_OFFLINE": "1",
         "YOLO_AUTOINSTALL": "0",
         "YOLO_CONFIG_DIR": str(scratch),
         "MPLCONFIGDIR": str(scratch),
     }
-    ended = subprocess.run(
-        [sys.executable, "-c", PRELUDE + program, *arguments],
-        cwd=scratch,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr[-2000:]
-    (line,) = [line for line in ended.stdout.splitlines() if line.startswith("answer:")]
-    return json.loads(line.removeprefix("answer:"))
-
-
-def find_file(variable: str, pattern: str) -> Path:
-    """Return the first file of a pattern in the folder that a variable names, or skip loudly."""
-    folder = os.environ.get(variable)
-    if not folder:
-        pytest.skip(f"{variable} is not set: no real weights or footage to test with")
-    found = sorted(path for path in Path(folder).glob(pattern) if "seg_640" not in path.name)
-    if not found:
-        pytest.skip(f"{variable} holds no {pattern}")
-    return found[0].resolve()
+    return run_offline(program, *arguments, folder=scratch, environment=environment)
 
 
 @pytest.fixture(scope="module")
 def walker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The middle frame of real footage, as an array file: BGR (height, width, 3) uint8."""
-    import av
-    import numpy as np
-
-    video = find_file("GAITWORKS_VIDEOS_DIR", "**/*walk_side*.mp4")
-    with av.open(str(video)) as container:
-        frames = list(container.decode(video=0))
-        image = frames[len(frames) // 2].to_ndarray(format="bgr24")
+    images = read_walk()
     path = tmp_path_factory.mktemp("frame") / "frame.npy"
-    np.save(path, image, allow_pickle=False)
+    np.save(path, images[len(images) // 2], allow_pickle=False)
     return path
 
 
@@ -129,8 +86,8 @@ answer({"ultralytics": ours, "onnxruntime": [*box.tolist(), float(best[4])],
 
 @pytest.fixture(scope="module")
 def detections(walker: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    model = find_file("GAITWORKS_MODELS_DIR", "**/yolo11n*.onnx")
-    return run_program(DETECT, tmp_path_factory.mktemp("detect"), str(model), str(walker))
+    model = find_file("GAITWORKS_MODELS_DIR", "**/yolo11n_*.onnx")
+    return run_in(tmp_path_factory.mktemp("detect"), DETECT, model, walker)
 
 
 def test_yolo_built_without_weights_predicts_offline(tmp_path: Path) -> None:
@@ -146,7 +103,7 @@ answer({"shape": list(result.orig_shape), "columns": result.boxes.data.shape[1],
         "count": len(result.boxes), "files": sorted(os.listdir("."))})
 """
     )
-    found = run_program(program, tmp_path)
+    found = run_in(tmp_path, program)
     assert found["shape"] == [120, 160]
     assert found["columns"] == 6
     assert found["count"] > 0
@@ -197,7 +154,7 @@ answer({"shape": list(output.shape), "area": float(mask.mean()),
         "filled": float((mask & inside).sum() / inside.sum())})
 """
     box = json.dumps(detections["ultralytics"][0][:4])
-    found = run_program(program, tmp_path, str(model), str(walker), box)
+    found = run_in(tmp_path, program, model, walker, box)
     assert found["shape"] == [1, 2, 192, 192]
     assert 0.05 < found["area"] < 0.6
     assert found["inside"] > 0.7
@@ -216,7 +173,7 @@ with paddle.no_grad():
     (logits,) = model(paddle.randn([1, 3, 192, 192]))
 answer({"shape": list(logits.shape), "finite": bool(paddle.isfinite(logits).all())})
 """
-    assert run_program(program, tmp_path) == {"shape": [1, 2, 192, 192], "finite": True}
+    assert run_in(tmp_path, program) == {"shape": [1, 2, 192, 192], "finite": True}
 
 
 def test_ultralytics_bytetrack_follows_a_box_on_its_own(tmp_path: Path) -> None:
@@ -248,7 +205,7 @@ for frame in range(20):
 answer({"ids": ids, "last": centres[-1]})
 """
     )
-    found = run_program(program, tmp_path)
+    found = run_in(tmp_path, program)
     assert set(found["ids"]) == {1}
     assert len(found["ids"]) == 18
     assert found["last"] == pytest.approx(126, abs=3)

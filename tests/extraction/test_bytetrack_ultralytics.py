@@ -1,24 +1,14 @@
 """Ultralytics' ByteTrack follows boxes as the other one does, in a process of its own, offline."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.extraction.offline import run_offline
+
 pytestmark = [pytest.mark.extraction, pytest.mark.slow]
 
-ROOT = Path(__file__).resolve().parents[2]
-
 PROGRAM = """
-import json, socket
-attempts = []
-def refuse(*arguments, **keywords):
-    attempts.append(repr(arguments))
-    raise OSError("no network in this test")
-socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
 import numpy as np
 from tests.unit.transforms.extract.tracking.walkers import Simulator, as_context, cross
 from transforms.extract.tracking.bytetrack import TrackersByteTrack
@@ -37,13 +27,13 @@ plain = [
     (person(10 + 2.0 * f, 0.3 if f == 10 else 0.9), person(300 - 2.0 * f)) if f != 20 else ()
     for f in range(40)
 ]
-answer = {"plain": {}, "tracks": {}, "again": []}
+found = {"plain": {}, "tracks": {}, "again": []}
 for name, follower in followers.items():
-    answer["plain"][name] = [
+    found["plain"][name] = [
         [list(one.frames), all(item in plain[f] for f, item in zip(one.frames, one.detections))]
         for one in follower.follow(plain)
     ]
-    answer["tracks"][name] = []
+    found["tracks"][name] = []
     for seed in range(8):
         rng = np.random.default_rng(seed)
         kind = ("opposite", "stands")[seed % 2]
@@ -53,29 +43,18 @@ for name, follower in followers.items():
         context = as_context(recording)
         tracks = tracker.track(recording.detections, context)
         again = tracker.track(recording.detections, context)
-        answer["again"].append(all(
+        found["again"].append(all(
             (one.boxes == two.boxes).all() and (one.frame_index == two.frame_index).all()
             for one, two in zip(tracks, again, strict=True)
         ))
-        answer["tracks"][name].append([one.frame_index.tolist() for one in tracks])
-assert not attempts, attempts
-print("answer:" + json.dumps(answer))
+        found["tracks"][name].append([one.frame_index.tolist() for one in tracks])
+answer(found)
 """
 
 
 @pytest.fixture(scope="module")
 def answer() -> Any:
-    ended = subprocess.run(
-        [sys.executable, "-c", PROGRAM],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr[-2000:]
-    (line,) = [line for line in ended.stdout.splitlines() if line.startswith("answer:")]
-    return json.loads(line.removeprefix("answer:"))
+    return run_offline(PROGRAM)
 
 
 def test_both_follow_two_apart_from_the_first_frame_on(answer: Any) -> None:

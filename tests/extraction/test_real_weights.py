@@ -1,25 +1,21 @@
 """The real files on this machine are what `weights.toml` says."""
 
-import os
 from pathlib import Path
 
 import pytest
 
+from tests.extraction.offline import ROOT, find_folder
 from transforms.weights.fetch import fetch_weights
 from transforms.weights.local import LocalFolder
 from transforms.weights.registry import REGISTRY_NAME, read_registry
-from transforms.weights.store import State, weights_state
+from transforms.weights.store import State, file_state
 
 pytestmark = [pytest.mark.extraction, pytest.mark.slow]
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def folder() -> LocalFolder:
-    if "GAITWORKS_MODELS_DIR" not in os.environ:
-        pytest.skip("GAITWORKS_MODELS_DIR is not set")
-    return LocalFolder(Path(os.environ["GAITWORKS_MODELS_DIR"]))
+    return LocalFolder(find_folder("GAITWORKS_MODELS_DIR"))
 
 
 def test_every_entry_without_an_address_comes_from_the_folder(
@@ -34,5 +30,5 @@ def test_every_entry_without_an_address_comes_from_the_folder(
     assert len(local) == 7
     for weights in local:
         assert fetch_weights(weights, folder=folder) == tuple(file.name for file in weights.files)
-        assert weights_state(weights) is State.PRESENT
+        assert {file_state(weights, item) for item in weights.files} == {State.PRESENT}
         assert weights.path("") == weights.directory / weights.files[0].name

@@ -4,7 +4,6 @@ The synthetic people are recognisable as such to the detectors: see docs/benchma
 """
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from tests.extraction.offline import ROOT, find_folder
 from transforms.extract.batch import Work, extract_batch
 from transforms.extract.registry import Resources
 from transforms.intake.batch import take_in_batch
@@ -27,7 +27,6 @@ from transforms.weights.verified import Weights
 
 pytestmark = [pytest.mark.proof, pytest.mark.extraction, pytest.mark.timeout(3600)]
 
-ROOT = Path(__file__).resolve().parents[2]
 FPS = SynthSettings().fps
 WORKERS = count_workers(0)
 
@@ -107,13 +106,12 @@ def test_the_embedded_default(cohort: Path) -> None:
 
 
 def test_yolo11_and_pphumanseg(cohort: Path, tmp_path: Path) -> None:
-    if not os.environ.get("GAITWORKS_MODELS_DIR"):
-        pytest.skip("GAITWORKS_MODELS_DIR is not set: real weights are NOT tested")
+    folder = LocalFolder(find_folder("GAITWORKS_MODELS_DIR"))
     registry = read_registry(ROOT / "weights.toml")
     names = ("yolo11n_onnx", "pphumanseg_onnx")
     weights = [registry.weights(name, tmp_path) for name in names]
     for item in weights:
-        fetch_weights(item, folder=LocalFolder(Path(os.environ["GAITWORKS_MODELS_DIR"])))
+        fetch_weights(item, folder=folder)
     settings = ExtractionSettings(
         detector="yolo_onnx",
         detector_weights=names[0],

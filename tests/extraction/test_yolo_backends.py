@@ -7,43 +7,30 @@ who is to be seen in full, alone, from the first frame to the last.
 
 import json
 import os
-import subprocess
-import sys
 from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import av
 import cv2
 import numpy as np
 import pytest
 
-from transforms.extract.detection.onnx_detectors import OnnxYoloDetector, OnnxYoloxDetector
+from tests.extraction.offline import find_file, read_walk, run_offline
+from transforms.extract.detection.onnx_detectors import YOLO, YOLOX, Family, OnnxDetector
 from transforms.extract.pictures import ColourPicture
 from transforms.extract.protocols import Box, Frame, PersonCrop
-from transforms.extract.segmentation.yolo_seg import OnnxYoloSegModel
+from transforms.extract.segmentation.yolo_seg import load_onnx_yolo_seg
 from transforms.files import sha256_file
 from transforms.settings import DetectionSettings
 from transforms.weights.verified import Weights, WeightsFile
 
 pytestmark = [pytest.mark.extraction, pytest.mark.slow]
 
-ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = {"providers": ("CPUExecutionProvider",), "threads": 1}
 SEGMENT = {"input_width_px": 640, "input_height_px": 640}
 
-# Every attempt to reach a network is written down and refused; the end of a program looks at it.
 PRELUDE = """
-import json, os, socket, sys
-attempts = []
-def refuse(*arguments, **keywords):
-    attempts.append(repr(arguments))
-    raise OSError("no network in this test")
-socket.socket.connect = socket.getaddrinfo = socket.create_connection = refuse
-def answer(value):
-    assert not attempts, attempts
-    print("answer:" + json.dumps(value))
 from pathlib import Path
 from types import SimpleNamespace
 import numpy as np
@@ -57,8 +44,8 @@ DETECT = {"input_px": 640, "person_class": 0}
 """
 
 
-def run_offline(program: str, scratch: Path, *arguments: object) -> Any:
-    """Run a program offline in a process and a folder of its own and return its answer."""
+def run_in(scratch: Path, program: str, *arguments: object) -> Any:
+    """Run a program in a folder of its own that it leaves as it found it."""
     temporary = scratch / "temporary"
     temporary.mkdir()
     kept = {
@@ -67,35 +54,13 @@ def run_offline(program: str, scratch: Path, *arguments: object) -> Any:
         if not key.startswith(("YOLO_", "ULTRALYTICS_", "OMP_"))
     }
     own = {
-        "PYTHONPATH": str(ROOT),
         "TMPDIR": str(temporary),
         "MPLCONFIGDIR": str(temporary),
         "HOME": str(scratch / "home"),
     }
-    ended = subprocess.run(
-        [sys.executable, "-c", PRELUDE + program, *map(str, arguments)],
-        cwd=scratch,
-        env={**kept, **own},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr[-2000:]
+    found = run_offline(PRELUDE + program, *arguments, folder=scratch, environment={**kept, **own})
     assert not list(temporary.glob("gaitworks-*")), "the folder with its settings was left behind"
-    (line,) = [line for line in ended.stdout.splitlines() if line.startswith("answer:")]
-    return json.loads(line.removeprefix("answer:"))
-
-
-def find_file(variable: str, pattern: str) -> Path:
-    """Return the first file of a pattern in the folder that a variable names, or skip loudly."""
-    folder = os.environ.get(variable)
-    if not folder:
-        pytest.skip(f"{variable} is not set: no real weights or footage to test with")
-    found = sorted(Path(folder).glob(pattern))
-    if not found:
-        pytest.skip(f"{variable} holds no {pattern}")
-    return found[0].resolve()
+    return found
 
 
 def register(path: Path, **contract: object) -> Weights:
@@ -106,11 +71,9 @@ def register(path: Path, **contract: object) -> Weights:
 @pytest.fixture(scope="module")
 def walk() -> list[Frame]:
     """Every third frame of the walk."""
-    video = find_file("GAITWORKS_VIDEOS_DIR", "**/*walk_side*.mp4")
-    with av.open(str(video)) as container:
-        images = [frame.to_ndarray(format="bgr24") for frame in container.decode(video=0)]
     return [
-        Frame(index, index / 30, ColourPicture(image)) for index, image in enumerate(images[::3])
+        Frame(index, index / 30, ColourPicture(image))
+        for index, image in enumerate(read_walk()[::3])
     ]
 
 
@@ -132,19 +95,23 @@ def context_of(frames: list[Frame]) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "kind", "input_px"),
+    ("pattern", "family", "input_px"),
     [
-        ("**/yolo11n_*.onnx", OnnxYoloDetector, 640),
-        ("**/yolox_nano_*.onnx", OnnxYoloxDetector, 416),
+        ("**/yolo11n_*.onnx", YOLO, 640),
+        ("**/yolox_nano_*.onnx", YOLOX, 416),
     ],
 )
 def test_the_walker_is_found_in_at_least_95_percent_of_the_frames(
-    walk: list[Frame], centres: list[tuple[float, float]], pattern: str, kind: Any, input_px: int
+    walk: list[Frame],
+    centres: list[tuple[float, float]],
+    pattern: str,
+    family: Family,
+    input_px: int,
 ) -> None:
     weights = register(
         find_file("GAITWORKS_MODELS_DIR", pattern), input_px=input_px, person_class=0
     )
-    detector = kind(weights, DetectionSettings(), **RUNTIME)
+    detector = OnnxDetector(weights, DetectionSettings(), family=family, **RUNTIME)
     height = walk[0].picture.shape[0]
     right = 0
     for people, (x, y) in zip(detector.detect(walk, context_of(walk)), centres, strict=True):
@@ -164,7 +131,8 @@ def test_our_decoding_agrees_with_ultralytics_own(walk: list[Frame], tmp_path: P
     np.save(
         tmp_path / "frames.npy", [frame.picture.colour() for frame in frames], allow_pickle=False
     )
-    theirs = run_offline(
+    theirs = run_in(
+        tmp_path,
         """
 images = np.load("frames.npy", allow_pickle=False)
 detector = UltralyticsDetector(
@@ -174,11 +142,10 @@ found = detector.detect(frames, None)
 answer([[[*person.box, person.score, float(person.feature.sum())] for person in people]
         for people in found])
 """,
-        tmp_path,
         model,
     )
-    detector = OnnxYoloDetector(
-        register(model, input_px=640, person_class=0), DetectionSettings(), **RUNTIME
+    detector = OnnxDetector(
+        register(model, input_px=640, person_class=0), DetectionSettings(), family=YOLO, **RUNTIME
     )
     ours = list(detector.detect(frames, context_of(frames)))
     assert [len(people) for people in ours] == [len(people) for people in theirs]
@@ -199,26 +166,28 @@ def cut(frame: Frame, box: Box) -> PersonCrop:
 
 
 def test_our_masks_agree_with_ultralytics_own(walk: list[Frame], tmp_path: Path) -> None:
-    detector = OnnxYoloDetector(
+    detector = OnnxDetector(
         register(
             find_file("GAITWORKS_MODELS_DIR", "**/yolo11n_*.onnx"), input_px=640, person_class=0
         ),
         DetectionSettings(),
+        family=YOLO,
         **RUNTIME,
     )
     frames = walk[::8]
     people = detector.detect(frames, context_of(frames))
     crops = [cut(frame, found[0].box) for frame, found in zip(frames, people, strict=True)]
     model = find_file("GAITWORKS_MODELS_DIR", "**/yolo11n-seg_*.onnx")
-    ours = OnnxYoloSegModel(register(model, **SEGMENT), **RUNTIME).predict(crops)
+    ours = load_onnx_yolo_seg(register(model, **SEGMENT), **RUNTIME).predict(crops)
     for index, crop in enumerate(crops):
         np.save(tmp_path / f"crop{index}.npy", crop.image, allow_pickle=False)
-    run_offline(
+    run_in(
+        tmp_path,
         """
 model, boxes = Path(sys.argv[1]), json.loads(sys.argv[2])
 images = [np.load(f"crop{i}.npy", allow_pickle=False) for i in range(len(boxes))]
 crops = [PersonCrop(image, tuple(box)) for image, box in zip(images, boxes)]
-ours = UltralyticsSegModel(register(model, **SEGMENT), device="cpu", threads=1).predict(crops)
+ours = load_ultralytics_yolo_seg(register(model, **SEGMENT), device="cpu", threads=1).predict(crops)
 from ultralytics import YOLO
 theirs = YOLO(model, task="segment")
 for i, image in enumerate(images):
@@ -227,7 +196,6 @@ for i, image in enumerate(images):
     np.save(f"theirs{i}.npy", found.masks.data[0].numpy() > 0, allow_pickle=False)
 answer(None)
 """,
-        tmp_path,
         model,
         json.dumps([crop.box for crop in crops]),
     )
@@ -259,8 +227,9 @@ picture = ColourPicture(image)
 found = list(detector.detect([Frame(0, 0.0, picture), Frame(1, 0.0, picture)], None))
 contract = {"input_width_px": 160, "input_height_px": 160}
 def segment(name, **changes):
-    return UltralyticsSegModel(register(Path(name), **contract), device="auto", threads=1,
-                               settings=DetectionSettings(min_score=0, **changes))
+    settings = DetectionSettings(min_score=0, **changes)
+    weights = register(Path(name), **contract)
+    return load_ultralytics_yolo_seg(weights, device="auto", threads=1, settings=settings)
 crop = PersonCrop(image, (0.0, 0.0, 160.0, 120.0))
 masks = segment("segment.pt").predict([crop, crop])
 try:
@@ -275,7 +244,7 @@ answer({
     "threads": threads, "omp": os.environ.get("OMP_NUM_THREADS"), "refused": refused,
     "new": sorted(set(os.listdir(".")) - set(before))})
 """
-    found = run_offline(program, tmp_path)
+    found = run_in(tmp_path, program)
     assert found["counts"][0] > 10
     assert found["same"]
     assert found["masks"] == [[120, 160]] * 2
@@ -298,7 +267,7 @@ refused = []
 for name in ("evil.pt", "cut.pt"):
     for build in (
         lambda w: UltralyticsDetector(w, DetectionSettings(), device="cpu", threads=1),
-        lambda w: UltralyticsSegModel(w, device="cpu", threads=1),
+        lambda w: load_ultralytics_yolo_seg(w, device="cpu", threads=1),
     ):
         try:
             build(register(Path(name), **DETECT, **SEGMENT))
@@ -306,5 +275,5 @@ for name in ("evil.pt", "cut.pt"):
             refused.append(error.what)
 answer({"refused": refused, "owned": os.path.exists("owned")})
 """
-    found = run_offline(program, tmp_path)
+    found = run_in(tmp_path, program)
     assert found == {"refused": ["Ultralytics cannot run these weights"] * 4, "owned": False}

@@ -97,8 +97,9 @@ def extract_batch(
         InputError: the intake tables or the overrides hold no column or value they must hold.
     """
     runtimes = check_backends(work.settings, work.resources)
-    table = pl.read_parquet(work.intake_dir / _RECORDINGS_NAME)
-    recordings = _choose_accepted(table)
+    path = work.intake_dir / _RECORDINGS_NAME
+    table = pl.read_parquet(path)
+    recordings = _choose_accepted(table, path)
     # Of all recordings: a decision may be about one that intake has refused since.
     overrides = read_overrides(work.overrides, set(table["recording_id"]))
     tasks = {
@@ -136,14 +137,14 @@ def extract_batch(
     )
 
 
-def _choose_accepted(table: pl.DataFrame) -> list[_Row]:
+def _choose_accepted(table: pl.DataFrame, path: Path) -> list[_Row]:
     accepted = table.filter(pl.col("verdict") == "accepted").sort("recording_id")
     for column in ("label", "fps", "video_sha256"):
         missing = accepted.filter(pl.col(column).is_null())["recording_id"].to_list()
         if missing:
             raise InputError(
                 f"accepted recordings without {column}",
-                where=_RECORDINGS_NAME,
+                where=path,
                 found=", ".join(missing[:5]),
                 fix="take the batch in again",
             )
@@ -201,10 +202,11 @@ def _extract_all(
             outcome = Outcome(verdict, True, None)
             note(key, outcome)
             yield key, outcome
-    for position, answer in run_tasks(open_tasks, engine=engine, worker_count=worker_count):
-        key, outcome = open_tasks[position].key, _judge_loss(answer)
-        note(key, outcome)
-        yield key, outcome
+    with closing(run_tasks(open_tasks, engine=engine, worker_count=worker_count)) as answers:
+        for position, answer in answers:
+            key, outcome = open_tasks[position].key, _judge_loss(answer)
+            note(key, outcome)
+            yield key, outcome
 
 
 def _judge_loss(outcome: Outcome | Lost) -> Outcome:

@@ -3,7 +3,7 @@
 Either way a task whose worker dies is tried again, and the results are the same bytes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Final
 
 from transforms.extract.task import Outcome, Task, run_task
@@ -15,8 +15,8 @@ _ATTEMPTS: Final = 3
 
 def run_tasks(
     tasks: Sequence[Task], *, engine: Engine, worker_count: int
-) -> Iterator[tuple[int, Outcome | Lost]]:
-    """Yield `(position, outcome)` as tasks finish, in any order.
+) -> Generator[tuple[int, Outcome | Lost], None, None]:
+    """Yield `(position, outcome)` as tasks finish, in any order; closed, it ends its processes.
 
     Raises:
         MissingDependencyError: the engine is not installed.

@@ -56,7 +56,10 @@ class ColourPicture:
 
     def grey(self, region: Region = _ENTIRE) -> NDArray[np.uint8]:
         """See `Picture`."""
-        return as_uint8(cv2.cvtColor(self._pixels[region], cv2.COLOR_BGR2GRAY))
+        pixels = self._pixels[region]
+        if pixels.size == 0:
+            return np.zeros(pixels.shape[:2], np.uint8)
+        return as_uint8(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY))
 
     def scaled(self, height: int, width: int, interpolation: int) -> NDArray[np.uint8]:
         """See `Picture`."""
@@ -102,10 +105,11 @@ class PlanarPicture:
 
     def grey(self, region: Region = _ENTIRE) -> NDArray[np.uint8]:
         """See `Picture`."""
+        brightness = np.ascontiguousarray(self.planes[0][region])
+        if brightness.size == 0:
+            return brightness
         # Colour differences of grey are 128: what the matrix makes of it depends on brightness.
-        return as_uint8(
-            cv2.LUT(np.ascontiguousarray(self.planes[0][region]), _GREYS[self._colours])
-        )
+        return as_uint8(cv2.LUT(brightness, _GREYS[self._colours]))
 
     def scaled(self, height: int, width: int, interpolation: int) -> NDArray[np.uint8]:
         """See `Picture`."""
@@ -151,7 +155,7 @@ def _double(
     top, left = rows[0] // 2, columns[0] // 2
     part = half[top : rows[-1] // 2 + 1, left : columns[-1] // 2 + 1]
     # 257 n holds n in both of its bytes: a tenth of the time of OpenCV's nearest neighbour.
-    whole = np.repeat((part.astype(np.uint16) * 257).view(np.uint8), 2, axis=0)
+    whole = np.repeat((part.astype(np.uint16, order="C") * 257).view(np.uint8), 2, axis=0)
     y, x = rows[0] - 2 * top, columns[0] - 2 * left
     return whole[y : y + len(rows), x : x + len(columns)]
 

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from transforms.errors import MissingDependencyError, SettingsError
 from transforms.extract.decoding.video_frames import DEFAULT_CACHE_BYTES
 from transforms.extract.protocols import Detector, ProbabilityModel, Segmenter, Tracker
-from transforms.extract.runtimes.onnx_session import Device, resolve_providers
-from transforms.settings import ExtractionSettings
+from transforms.extract.runtimes.onnx_session import resolve_providers
+from transforms.settings import Device, ExtractionSettings
 from transforms.weights.verified import Weights
+
+if TYPE_CHECKING:
+    from transforms.extract.detection.onnx_detectors import Family
 
 _Backend = TypeVar("_Backend")
 _EXTRACTION: Final = "make setup-extraction"
@@ -212,22 +215,26 @@ def _background_detector(settings: ExtractionSettings, resources: Resources) -> 
 
 
 def _yolo_onnx(settings: ExtractionSettings, resources: Resources) -> Detector:
-    from transforms.extract.detection.onnx_detectors import OnnxYoloDetector
+    from transforms.extract.detection.onnx_detectors import YOLO
 
-    return OnnxYoloDetector(
-        _present(resources.detector_weights),
-        settings.detection,
-        providers=resolve_providers(resources.device),
-        threads=resources.threads,
-    )
+    return _onnx_detector(YOLO, settings, resources)
 
 
 def _yolox_onnx(settings: ExtractionSettings, resources: Resources) -> Detector:
-    from transforms.extract.detection.onnx_detectors import OnnxYoloxDetector
+    from transforms.extract.detection.onnx_detectors import YOLOX
 
-    return OnnxYoloxDetector(
+    return _onnx_detector(YOLOX, settings, resources)
+
+
+def _onnx_detector(
+    family: "Family", settings: ExtractionSettings, resources: Resources
+) -> Detector:
+    from transforms.extract.detection.onnx_detectors import OnnxDetector
+
+    return OnnxDetector(
         _present(resources.detector_weights),
         settings.detection,
+        family=family,
         providers=resolve_providers(resources.device),
         threads=resources.threads,
     )
@@ -294,9 +301,9 @@ def _pphumanseg_paddle(settings: ExtractionSettings, resources: Resources) -> Se
 
 
 def _yolo_seg_onnx(settings: ExtractionSettings, resources: Resources) -> Segmenter:
-    from transforms.extract.segmentation.yolo_seg import OnnxYoloSegModel
+    from transforms.extract.segmentation.yolo_seg import load_onnx_yolo_seg
 
-    model = OnnxYoloSegModel(
+    model = load_onnx_yolo_seg(
         _present(resources.segmenter_weights),
         providers=resolve_providers(resources.device),
         threads=resources.threads,
@@ -305,9 +312,9 @@ def _yolo_seg_onnx(settings: ExtractionSettings, resources: Resources) -> Segmen
 
 
 def _yolo_seg_ultralytics(settings: ExtractionSettings, resources: Resources) -> Segmenter:
-    from transforms.extract.runtimes.ultralytics_backend import UltralyticsSegModel
+    from transforms.extract.runtimes.ultralytics_backend import load_ultralytics_yolo_seg
 
-    model = UltralyticsSegModel(
+    model = load_ultralytics_yolo_seg(
         _present(resources.segmenter_weights), device=resources.device, threads=resources.threads
     )
     return _soft(model, settings)

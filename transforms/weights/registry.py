@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from transforms.errors import SettingsError
-from transforms.settings import Name, Section
+from transforms.settings import Licence, Name, Section
 from transforms.weights.addresses import refuse_address
 from transforms.weights.verified import Weights, WeightsFile
 
@@ -104,7 +104,7 @@ class Entry(Section):
 
     kind: Literal["onnx", "paddle", "torch"]
     task: Literal["detect", "segment"]
-    licence: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")]  # SPDX
+    licence: Licence
     source: Annotated[str, Field(pattern=r"^https://[!-~]+$")]  # a page for people
     note: Annotated[str, Field(max_length=500)] = ""
     contract: Contract

@@ -36,11 +36,6 @@ def file_state(weights: Weights, item: WeightsFile) -> State:
     return State.PRESENT if sha256_file(path) == item.sha256 else State.DAMAGED
 
 
-def weights_state(weights: Weights) -> State:
-    """Say how an entry stands; see `combine_states`."""
-    return combine_states([file_state(weights, item) for item in weights.files])
-
-
 def combine_states(states: list[State]) -> State:
     """Return the state of an entry from its files': one damaged file damages it."""
     if State.DAMAGED in states:

@@ -68,6 +68,23 @@ def test_a_lost_worker_costs_its_item_and_a_second_try_may_save_it(tmp_path: Pat
     assert multiprocessing.active_children() == []
 
 
+def touch(path: Path) -> Path:
+    path.touch()
+    return path
+
+
+@pytest.mark.slow
+def test_a_worker_goes_on_while_its_result_is_looked_at(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    results = map_in_workers(touch, [first, second], worker_count=1, limits=Limits())
+    assert next(results) == (0, first)
+    deadline = time.monotonic() + 30
+    while not second.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert second.exists()
+    assert list(results) == [(1, second)]
+
+
 @pytest.mark.slow
 def test_an_error_in_a_worker_is_raised_here_with_its_details() -> None:
     with pytest.raises(InputError, match="row 7"):

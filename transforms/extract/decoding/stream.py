@@ -232,6 +232,10 @@ def _kind(picture: Any) -> tuple[int, int, str]:
 def _upright(picture: Any, stream: Any, reformatter: Any) -> StoredPicture:
     width = square_pixel_width(picture.width, stream)
     turn = read_turn(picture)
+    if any(plane.line_size < 0 for plane in picture.planes):
+        # Rows from the bottom up, as Windows stores them in AVI: PyAV gives no way to them, but
+        # what FFmpeg converts it lays out from the top down.
+        picture = reformatter.reformat(picture, format="bgra", threads=1)
     colours = _name_colours(picture) if width == picture.width else BGR
     if colours != BGR:
         planes = tuple(turn.apply(_view(plane, plane.width)) for plane in picture.planes)

@@ -24,9 +24,6 @@ from transforms.extract.runtimes.onnx_session import OnnxModel
 from transforms.settings import DetectionSettings
 from transforms.weights.verified import Weights
 
-_Decode = Callable[[Sequence[NDArray[np.float32]], int, tuple[int, int]], Candidates]
-"""From a batch's outputs, the position in it and the input's height and width."""
-
 _MIN_SIDE_PX: Final = 1.0
 _SAMPLED_PX: Final = (64, 32)
 """Rows and columns of a person that its appearance is taken from, at most twice as many."""
@@ -62,19 +59,59 @@ class DetectionContract:
         return cls(input_px, person_class)
 
 
-class OnnxYoloDetector:
-    """YOLO networks v5 to v11 and their kin, as exported to ONNX; see `Detector`."""
+@dataclass(frozen=True)
+class Terms:
+    """What is asked of a network's answer, whatever its family.
+
+    Attributes:
+        input_shape: height and width of the input.
+        named_classes: how many classes the file names, None where it does not.
+        person_class: the class that counts.
+        min_score: what is less sure is left out.
+        max_iou: of two people that overlap more, the better one stays.
+        where: the weights' name, for errors.
+    """
+
+    input_shape: tuple[int, int]
+    named_classes: int | None
+    person_class: int
+    min_score: float
+    max_iou: float
+    where: str
+
+
+@dataclass(frozen=True)
+class Family:
+    """How the networks of one family are fed, and how their answers are read.
+
+    Attributes:
+        is_centred: padding goes on all sides of a picture, not to the right and below only.
+        is_rgb: red comes first.
+        divisor: what grey levels are divided by.
+        decode: from a batch's outputs, the position in it and the terms to the people.
+    """
+
+    is_centred: bool
+    is_rgb: bool
+    divisor: float
+    decode: Callable[[Sequence[NDArray[np.float32]], int, Terms], Candidates]
+
+
+class OnnxDetector:
+    """A network of one family as an ONNX file; see `Detector`."""
 
     def __init__(
         self,
         weights: Weights,
         settings: DetectionSettings,
         *,
+        family: Family,
         providers: Sequence[str],
         threads: int,
     ) -> None:
         self._contract = DetectionContract.of(weights)
         self._settings = settings
+        self._family = family
         self._model = OnnxModel(weights, providers=providers, threads=threads)
         self._named_classes = count_named_classes(self._model.metadata)
 
@@ -84,112 +121,75 @@ class OnnxYoloDetector:
         """Yield the people of each frame with their appearance, best first.
 
         Raises:
-            IntegrityError: the model's output is not of a kind known here.
+            IntegrityError: the model's input or output is not of its family.
         """
-        letterbox = Letterbox.fit(
+        input_shape = choose_input_shape(
+            self._model.input_shape,
             context.frame_shape,
-            choose_input_shape(
-                self._model.input_shape,
-                context.frame_shape,
-                self._contract.input_px,
-                where=self._model.name,
-            ),
-            centred=True,
+            self._contract.input_px,
+            where=self._model.name,
         )
-        canvas = Canvas(letterbox, self._model.preferred_batch, is_rgb=True, divisor=255)
-        return _detect(self._model, canvas, letterbox, frames, self._decode)
-
-    def _decode(
-        self,
-        outputs: Sequence[NDArray[np.float32]],
-        position: int,
-        input_shape: tuple[int, int],
-    ) -> Candidates:
-        layout = recognise_layout(
-            outputs[0].shape,
-            input_shape,
+        terms = Terms(
+            input_shape=input_shape,
             named_classes=self._named_classes,
-            mask_count=count_masks(outputs),
-            where=self._model.name,
-        )
-        return decode_yolo(
-            outputs[0][position],
-            layout,
             person_class=self._contract.person_class,
             min_score=self._settings.min_score,
             max_iou=self._settings.nms_iou,
             where=self._model.name,
         )
+        letterbox = Letterbox.fit(context.frame_shape, input_shape, centred=self._family.is_centred)
+        return self._detect(frames, letterbox, terms)
 
-
-class OnnxYoloxDetector:
-    """YOLOX networks as its own project exports them to ONNX; see `Detector`."""
-
-    def __init__(
-        self,
-        weights: Weights,
-        settings: DetectionSettings,
-        *,
-        providers: Sequence[str],
-        threads: int,
-    ) -> None:
-        self._contract = DetectionContract.of(weights)
-        self._settings = settings
-        self._model = OnnxModel(weights, providers=providers, threads=threads)
-
-    def detect(
-        self, frames: Iterable[Frame], context: RecordingContext
+    def _detect(
+        self, frames: Iterable[Frame], letterbox: Letterbox, terms: Terms
     ) -> Iterator[tuple[Detection, ...]]:
-        """Yield the people of each frame with their appearance, best first.
-
-        Raises:
-            IntegrityError: the model's output is not YOLOX's raw one.
-        """
-        letterbox = Letterbox.fit(
-            context.frame_shape,
-            choose_input_shape(
-                self._model.input_shape,
-                context.frame_shape,
-                self._contract.input_px,
-                where=self._model.name,
-            ),
-            centred=False,
-        )
-        canvas = Canvas(letterbox, self._model.preferred_batch, is_rgb=False, divisor=1)
-        return _detect(self._model, canvas, letterbox, frames, self._decode)
-
-    def _decode(
-        self,
-        outputs: Sequence[NDArray[np.float32]],
-        position: int,
-        input_shape: tuple[int, int],
-    ) -> Candidates:
-        return decode_yolox(
-            outputs[0][position],
-            input_shape,
-            person_class=self._contract.person_class,
-            min_score=self._settings.min_score,
-            max_iou=self._settings.nms_iou,
-            where=self._model.name,
-        )
+        """Run the network over frames, one batch of them in memory at a time."""
+        size, family = self._model.preferred_batch, self._family
+        canvas = Canvas(letterbox, size, is_rgb=family.is_rgb, divisor=family.divisor)
+        waiting = iter(frames)
+        while batch := list(islice(waiting, size)):
+            for slot, frame in enumerate(batch):
+                canvas.write(slot, frame.picture)
+            outputs = self._model.run(canvas.tensor[: len(batch)])
+            for position, frame in enumerate(batch):
+                found = family.decode(outputs, position, terms)
+                boxes = letterbox.to_picture(found.boxes)
+                yield describe_people(frame.picture, boxes, found.scores)
 
 
-def _detect(
-    model: OnnxModel,
-    canvas: Canvas,
-    letterbox: Letterbox,
-    frames: Iterable[Frame],
-    decode: _Decode,
-) -> Iterator[tuple[Detection, ...]]:
-    """Run the network over frames, one batch of them in memory at a time."""
-    waiting = iter(frames)
-    while batch := list(islice(waiting, model.preferred_batch)):
-        for slot, frame in enumerate(batch):
-            canvas.write(slot, frame.picture)
-        outputs = model.run(canvas.tensor[: len(batch)])
-        for position, frame in enumerate(batch):
-            found = decode(outputs, position, letterbox.input_shape)
-            yield describe_people(frame.picture, letterbox.to_picture(found.boxes), found.scores)
+def _read_yolo(outputs: Sequence[NDArray[np.float32]], position: int, terms: Terms) -> Candidates:
+    layout = recognise_layout(
+        outputs[0].shape,
+        terms.input_shape,
+        named_classes=terms.named_classes,
+        mask_count=count_masks(outputs),
+        where=terms.where,
+    )
+    return decode_yolo(
+        outputs[0][position],
+        layout,
+        person_class=terms.person_class,
+        min_score=terms.min_score,
+        max_iou=terms.max_iou,
+        where=terms.where,
+    )
+
+
+def _read_yolox(outputs: Sequence[NDArray[np.float32]], position: int, terms: Terms) -> Candidates:
+    return decode_yolox(
+        outputs[0][position],
+        terms.input_shape,
+        person_class=terms.person_class,
+        min_score=terms.min_score,
+        max_iou=terms.max_iou,
+        where=terms.where,
+    )
+
+
+YOLO: Final = Family(is_centred=True, is_rgb=True, divisor=255, decode=_read_yolo)
+"""Networks v5 to v11 and their kin."""
+YOLOX: Final = Family(is_centred=False, is_rgb=False, divisor=1, decode=_read_yolox)
+"""YOLOX as its own project exports it."""
 
 
 def describe_people(

@@ -8,10 +8,12 @@ is and how its outcomes are named to a user belongs in `transforms.extract.norma
 from collections.abc import Callable
 from functools import cache
 from math import ceil, floor
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from transforms.compiled import compile_function
 
 SIZE_PX: Final = 64
 HALF_PX: Final = SIZE_PX // 2
@@ -38,13 +40,7 @@ Kernel = Callable[[NDArray[np.uint8], int, int, NDArray[np.uint8]], int]
 
 @cache
 def compiled_kernel() -> Kernel:
-    """Return `normalise_into`, compiled; from the second process on it comes from numba's cache.
-
-    The cache lies in `NUMBA_CACHE_DIR`, else in `__pycache__` beside this file, else in the user's
-    cache folder. Where none of them can be written (a read-only install without a home) numba
-    refuses to decorate, and the function is compiled in memory instead, once per process.
-    """
-    import numba
+    """Return `normalise_into`, compiled: see `compile_function`."""
     from numba import types
     from numba.extending import register_jitable
 
@@ -63,13 +59,7 @@ def compiled_kernel() -> Kernel:
     # Writable arrays are accepted where read-only ones are, but not the other way round.
     mask = types.Array(types.uint8, 2, "C", readonly=True)
     signature = types.int64(mask, types.int64, types.int64, types.uint8[:, ::1])
-    try:
-        compiled: Any = numba.njit(signature, nogil=True, cache=True)(normalise_into)
-    except RuntimeError as error:
-        if "cannot cache function" not in str(error):
-            raise
-        compiled = numba.njit(signature, nogil=True)(normalise_into)
-    kernel: Kernel = compiled
+    kernel: Kernel = compile_function(normalise_into, signature)
     return kernel
 
 

@@ -9,8 +9,6 @@ Equal to OpenCV's bytes but where a scaled level lies within 3e-5 of a half: the
 rounding, which depends on the processor, may fall one grey level to the other side.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -33,19 +31,6 @@ TOO_FEW_PIXELS: Final = "normalisation_too_few_pixels"
 NO_CENTRE: Final = "normalisation_no_centre"
 
 _REASONS: Final = {KEPT: None, TOO_LIGHT: TOO_FEW_PIXELS, UNCENTRED: NO_CENTRE}
-
-
-@dataclass(frozen=True)
-class NormalisedFrames:
-    """Silhouettes, and per frame the reason why there is none."""
-
-    silhouettes: NDArray[np.uint8]  # (frame, 64, 64) 0..255; zeros where there is a reason
-    reasons: tuple[str | None, ...]
-
-    @property
-    def is_kept(self) -> NDArray[np.bool_]:
-        """Tell the frames that have a silhouette, `(frame,)`."""
-        return np.array([reason is None for reason in self.reasons], dtype=bool)
 
 
 def normalise_frame(mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], str | None]:
@@ -138,18 +123,6 @@ def normalise_with_opencv(mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], s
     offset = first - (centre - HALF_PX)
     silhouette[:, offset : offset + last - first] = scaled[:, first:last]
     return silhouette, None
-
-
-def normalise_frames(masks: Iterable[NDArray[np.uint8]]) -> NormalisedFrames:
-    """Normalise full-frame masks, one `(height, width)` after another; see `normalise_frame`."""
-    silhouettes: list[NDArray[np.uint8]] = []
-    reasons: list[str | None] = []
-    for mask in masks:
-        silhouette, reason = normalise_frame(mask)
-        silhouettes.append(silhouette)
-        reasons.append(reason)
-    stacked = np.array(silhouettes, dtype=np.uint8).reshape(-1, SIZE_PX, SIZE_PX)
-    return NormalisedFrames(stacked, tuple(reasons))
 
 
 def _require_mask(mask: NDArray[np.uint8]) -> None:

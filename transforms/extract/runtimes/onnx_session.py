@@ -1,15 +1,14 @@
 """ONNX models through onnxruntime: which device runs them, with how many threads."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transforms.errors import IntegrityError, SettingsError
+from transforms.settings import Device
 from transforms.weights.verified import Weights
-
-Device = Literal["auto", "cpu", "cuda"]
 
 _GPU_BATCH: Final = 16
 _CPU: Final = "CPUExecutionProvider"

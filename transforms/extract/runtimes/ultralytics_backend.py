@@ -8,8 +8,8 @@ import atexit
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -21,11 +21,10 @@ from numpy.typing import NDArray
 from transforms.errors import IntegrityError, SettingsError
 from transforms.extract.detection.onnx_detectors import DetectionContract, describe_people
 from transforms.extract.detection.yolo_decode import MAX_PEOPLE
-from transforms.extract.protocols import Detection, Frame, PersonCrop, RecordingContext
-from transforms.extract.runtimes.onnx_session import Device
+from transforms.extract.protocols import Detection, Frame, RecordingContext
 from transforms.extract.runtimes.torchvision_guard import ensure_torchvision_ops
 from transforms.extract.segmentation.yolo_seg import SegContract, YoloSegPredictor
-from transforms.settings import DetectionSettings
+from transforms.settings import DetectionSettings, Device
 from transforms.weights.verified import Weights
 
 _GPU_BATCH: Final = 16
@@ -82,7 +81,7 @@ class UltralyticsDetector:
         path = weights.path(_suffix(weights))
         ultralytics = import_ultralytics(scratch_folder())
         self._device = resolve_torch_device(device)
-        self._batch_size = _GPU_BATCH if self._device != "cpu" else 1
+        self._batch_size = _batch_size(self._device)
         side = self._contract.input_px
         try:
             self._model = ultralytics.YOLO(path, task="detect")
@@ -121,66 +120,51 @@ class UltralyticsDetector:
         return found
 
 
-class UltralyticsSegModel:
-    """YOLO-seg run by Ultralytics, from `.pt` or `.onnx`; see `ProbabilityModel`.
+def load_ultralytics_yolo_seg(
+    weights: Weights,
+    *,
+    device: Device,
+    threads: int,
+    settings: DetectionSettings | None = None,
+) -> YoloSegPredictor:
+    """Return a network that Ultralytics runs, from `.pt` or `.onnx`.
 
-    The network only: its own masks are cut at one half, and probabilities are wanted here.
+    The network only: Ultralytics' own masks are cut at one half, and probabilities are wanted here.
+    Raises as `UltralyticsDetector` does.
     """
+    contract = SegContract.of(weights, (None,) * 4)
+    path = weights.path(_suffix(weights))
+    import_ultralytics(scratch_folder())
+    from ultralytics.nn.autobackend import AutoBackend
 
-    def __init__(
-        self,
-        weights: Weights,
-        *,
-        device: Device,
-        threads: int,
-        settings: DetectionSettings | None = None,
-    ) -> None:
-        """Load verified weights; raises as `UltralyticsDetector` does."""
-        contract = SegContract.of(weights, (None,) * 4)
-        path = weights.path(_suffix(weights))
-        import_ultralytics(scratch_folder())
-        from ultralytics.nn.autobackend import AutoBackend
+    name = resolve_torch_device(device)
+    _limit_threads(threads)
+    try:
+        network = AutoBackend(path, device=_torch_device(name), verbose=False)
+        network.eval()
+    except Exception as error:  # see `UltralyticsDetector`
+        raise _not_loadable(weights, error) from error
+    return YoloSegPredictor(
+        partial(_run, network, name),
+        contract,
+        settings or DetectionSettings(),
+        batch_size=_batch_size(name),
+        named_classes=len(network.names),
+        name=weights.name,
+    )
 
-        self._device = resolve_torch_device(device)
-        self._batch_size = _GPU_BATCH if self._device != "cpu" else 1
-        _limit_threads(threads)
-        try:
-            self._network = AutoBackend(path, device=_torch_device(self._device), verbose=False)
-            self._network.eval()
-        except Exception as error:  # see `UltralyticsDetector`
-            raise _not_loadable(weights, error) from error
-        self._predictor = YoloSegPredictor(
-            self._run,
-            contract,
-            settings or DetectionSettings(),
-            batch_size=self._batch_size,
-            named_classes=len(self._network.names),
-            name=weights.name,
-        )
 
-    @property
-    def batch_size(self) -> int:
-        """How many crops the model likes to get at once."""
-        return self._batch_size
+def _run(network: Any, device: str, tensor: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Return candidates and prototypes, whichever way the network nests them."""
+    # `Any`: Ultralytics' `AutoBackend`.
+    import torch
 
-    def view_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return what to show around a crop; see `YoloSegPredictor.view_size`."""
-        return self._predictor.view_size(height, width)
-
-    def predict(self, crops: Sequence[PersonCrop]) -> list[NDArray[np.uint8]]:
-        """Return per crop `(height, width)` uint8; see `YoloSegPredictor.predict`."""
-        return self._predictor.predict(crops)
-
-    def _run(self, tensor: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Return candidates and prototypes, whichever way the network nests them."""
-        import torch
-
-        with torch.inference_mode():
-            found = self._network(torch.from_numpy(tensor).to(self._device))
-        # A checkpoint's network adds what it is trained with; candidates and prototypes come first.
-        tensors = list(_flatten(found))
-        firsts = [next((item for item in tensors if item.ndim == axes), None) for axes in (3, 4)]
-        return [item.float().cpu().numpy() for item in firsts if item is not None]
+    with torch.inference_mode():
+        found = network(torch.from_numpy(tensor).to(device))
+    # A checkpoint's network adds what it is trained with; candidates and prototypes come first.
+    tensors = list(_flatten(found))
+    firsts = [next((item for item in tensors if item.ndim == axes), None) for axes in (3, 4)]
+    return [item.float().cpu().numpy() for item in firsts if item is not None]
 
 
 def resolve_torch_device(device: Device) -> str:
@@ -230,6 +214,10 @@ def _bring_font(config_dir: Path) -> None:
 
 def _suffix(weights: Weights) -> str:
     return ".pt" if any(item.name.endswith(".pt") for item in weights.files) else ".onnx"
+
+
+def _batch_size(device: str) -> int:
+    return 1 if device == "cpu" else _GPU_BATCH
 
 
 def _limit_threads(threads: int) -> None:

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from transforms.errors import IntegrityError, SettingsError
 from transforms.extract.protocols import PersonCrop
-from transforms.extract.runtimes.onnx_session import Device
 from transforms.extract.segmentation.pphumanseg import (
     HumanSegContract,
     prepare_crops,
     restore_crops,
     view_size,
 )
-from transforms.settings import Surroundings
+from transforms.settings import Device, Surroundings
 from transforms.weights.verified import Weights
 
 _GPU_BATCH: Final = 16

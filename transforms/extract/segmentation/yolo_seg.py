@@ -1,4 +1,4 @@
-"""Masks of YOLO-seg networks as probabilities of one person's pixels, and the network as ONNX.
+"""Masks of YOLO-seg networks as probabilities of one person's pixels, and the networks as ONNX.
 
 The same network through Ultralytics: `transforms.extract.runtimes.ultralytics_backend`.
 """
@@ -72,7 +72,11 @@ class SegContract:
 
 
 class YoloSegPredictor:
-    """Takes crops through a network that any runtime runs; see `ProbabilityModel`."""
+    """Takes crops through a network that any runtime runs; see `ProbabilityModel`.
+
+    Attributes:
+        batch_size: how many crops the network likes to get at once.
+    """
 
     def __init__(
         self,
@@ -98,7 +102,7 @@ class YoloSegPredictor:
         self._run = run
         self._contract = contract
         self._settings = settings
-        self._batch_size = batch_size
+        self.batch_size = batch_size
         self._named_classes = named_classes
         self._name = name
 
@@ -118,8 +122,8 @@ class YoloSegPredictor:
             IntegrityError: the network's outputs are not those of a YOLO-seg network.
         """
         found: list[NDArray[np.uint8]] = []
-        for start in range(0, len(crops), self._batch_size):
-            found += self._predict_batch(crops[start : start + self._batch_size])
+        for start in range(0, len(crops), self.batch_size):
+            found += self._predict_batch(crops[start : start + self.batch_size])
         return found
 
     def _predict_batch(self, crops: Sequence[PersonCrop]) -> list[NDArray[np.uint8]]:
@@ -160,40 +164,29 @@ class YoloSegPredictor:
         return results
 
 
-class OnnxYoloSegModel:
-    """YOLO-seg through onnxruntime; see `ProbabilityModel`."""
+def load_onnx_yolo_seg(
+    weights: Weights,
+    *,
+    providers: Sequence[str],
+    threads: int,
+    settings: DetectionSettings = _DETECTION,
+) -> YoloSegPredictor:
+    """Return a network that onnxruntime runs.
 
-    def __init__(
-        self,
-        weights: Weights,
-        *,
-        providers: Sequence[str],
-        threads: int,
-        settings: DetectionSettings = _DETECTION,
-    ) -> None:
-        model = OnnxModel(weights, providers=providers, threads=threads)
-        self._batch_size = model.preferred_batch
-        self._predictor = YoloSegPredictor(
-            model.run,
-            SegContract.of(weights, model.input_shape),
-            settings,
-            batch_size=self._batch_size,
-            named_classes=count_named_classes(model.metadata),
-            name=weights.name,
-        )
-
-    @property
-    def batch_size(self) -> int:
-        """How many crops the model likes to get at once."""
-        return self._batch_size
-
-    def view_size(self, height: int, width: int) -> tuple[int, int]:
-        """Return what to show around a crop; see `YoloSegPredictor.view_size`."""
-        return self._predictor.view_size(height, width)
-
-    def predict(self, crops: Sequence[PersonCrop]) -> list[NDArray[np.uint8]]:
-        """Return per crop `(height, width)` uint8; see `YoloSegPredictor.predict`."""
-        return self._predictor.predict(crops)
+    Raises:
+        MissingDependencyError: the weights are not there.
+        IntegrityError: they are not the registered ones, or onnxruntime cannot load them.
+        SettingsError: the contract is wrong, or a graphics card is asked for and none answers.
+    """
+    model = OnnxModel(weights, providers=providers, threads=threads)
+    return YoloSegPredictor(
+        model.run,
+        SegContract.of(weights, model.input_shape),
+        settings,
+        batch_size=model.preferred_batch,
+        named_classes=count_named_classes(model.metadata),
+        name=weights.name,
+    )
 
 
 def cut_out(

@@ -1,5 +1,6 @@
 """A small batch with real backends, good and bad videos side by side."""
 
+import multiprocessing
 import shutil
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -176,6 +177,24 @@ def test_a_second_run_reuses_all_and_writes_the_same_bytes(batch: Batch) -> None
 
 
 @pytest.mark.slow
+def test_an_error_between_two_recordings_ends_the_workers(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work = []
+
+    def refuse(*arguments: object) -> None:
+        at_work.extend(multiprocessing.active_children())
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr("transforms.extract.tables.ExtractionTables.add", refuse)
+    with pytest.raises(OSError, match="disk is full") as caught:
+        batch.run("output", worker_count=2)
+    assert len(at_work) == 2
+    assert multiprocessing.active_children() == []
+    assert caught.tb is not None  # till here: what it holds is not ended by being forgotten
+
+
+@pytest.mark.slow
 def test_a_damaged_cache_entry_is_computed_again(batch: Batch) -> None:
     batch.run("first")
     recordings = batch.tables("first")["recordings"]
@@ -208,8 +227,9 @@ def test_an_accepted_recording_without_a_label_is_refused(tmp_path: Path) -> Non
     (tmp_path / "intake").mkdir()
     table = pa.Table.from_pylist([row], schema=RECORDINGS)
     write_table(table, tmp_path / "intake" / "recordings.parquet")
-    with pytest.raises(InputError, match="without label"):
+    with pytest.raises(InputError, match="without label") as caught:
         extract_batch(work_in(tmp_path), tmp_path, worker_count=1, progress=NoProgress())
+    assert str(tmp_path / "intake" / "recordings.parquet") in str(caught.value)
 
 
 def test_a_batch_without_accepted_recordings_gives_empty_tables(tmp_path: Path) -> None:

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 
 from transforms.extract.colours import BGR, MATRICES
-from transforms.extract.pictures import ColourPicture, Picture, read_stored, stored_bytes
+from transforms.extract.pictures import (
+    ColourPicture,
+    Picture,
+    PlanarPicture,
+    read_stored,
+    stored_bytes,
+)
 
 SHAPE = (24, 36)
 REGIONS = [
@@ -89,6 +95,25 @@ def test_both_kinds_agree_on_a_smooth_scene() -> None:
         small = held.scaled(60, 91, interpolation)
         assert small.shape == (60, 91, 3)
         np.testing.assert_allclose(small, stored.scaled(60, 91, interpolation).astype(int), atol=6)
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_grey_is_of_the_region(region: tuple[slice, slice]) -> None:
+    stored = read_stored(store(2), SHAPE, "bt601_full")
+    for picture in (stored, ColourPicture(stored.colour())):
+        np.testing.assert_array_equal(picture.grey(region), picture.grey()[region])
+
+
+def test_planes_may_lie_in_memory_in_any_way() -> None:
+    brightness, blue, red = read_stored(store(3), SHAPE, "bt601_full").planes
+    planes = (brightness.T, blue.T, red.T)
+    turned = PlanarPicture(planes, "bt601_full")
+    copied = PlanarPicture(tuple(plane.copy() for plane in planes), "bt601_full")
+    for region in ((slice(None), slice(None)), (slice(3, 30), slice(5, 16))):
+        np.testing.assert_array_equal(turned.colour(region), copied.colour(region))
+        np.testing.assert_array_equal(turned.grey(region), copied.grey(region))
+    small = turned.scaled(9, 7, cv2.INTER_AREA)
+    np.testing.assert_array_equal(small, copied.scaled(9, 7, cv2.INTER_AREA))
 
 
 def test_answers_belong_to_who_asks() -> None:

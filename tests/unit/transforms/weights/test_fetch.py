@@ -10,7 +10,7 @@ from tests.unit.transforms.weights.loopback import Handler, cut, ranged, serve, 
 from transforms.errors import IntegrityError, MissingDependencyError, RefusalError
 from transforms.weights.fetch import fetch_weights
 from transforms.weights.local import LocalFolder
-from transforms.weights.store import State, weights_state
+from transforms.weights.store import State, combine_states, file_state
 from transforms.weights.verified import Weights, WeightsFile
 
 pytestmark = pytest.mark.timeout(60)
@@ -24,6 +24,10 @@ def make_weights(store: Path, url: str | None, *, with_extra: bool = False) -> W
     if with_extra:
         files.append(WeightsFile("deploy.yaml", sha256(EXTRA).hexdigest(), len(EXTRA), None))
     return Weights("walker", "onnx", "detect", tuple(files), store / "walker", {})
+
+
+def state_of(weights: Weights) -> State:
+    return combine_states([file_state(weights, item) for item in weights.files])
 
 
 def test_a_second_fetch_does_nothing(tmp_path: Path) -> None:
@@ -42,10 +46,10 @@ def test_an_interrupted_fetch_is_partial_and_goes_on(tmp_path: Path) -> None:
         weights = make_weights(tmp_path, server.url)
         with pytest.raises(MissingDependencyError):
             fetch_weights(weights, pauses_s=())
-        assert weights_state(weights) is State.PARTIAL
+        assert state_of(weights) is State.PARTIAL
         assert fetch_weights(weights, pauses_s=()) == ("model.onnx",)
         assert server.ranges == [None, "bytes=3000-"]
-    assert weights_state(weights) is State.PRESENT
+    assert state_of(weights) is State.PRESENT
 
 
 def test_wrong_bytes_are_refused_and_never_become_weights(tmp_path: Path) -> None:
@@ -53,7 +57,7 @@ def test_wrong_bytes_are_refused_and_never_become_weights(tmp_path: Path) -> Non
         weights = make_weights(tmp_path, server.url)
         with pytest.raises(IntegrityError):
             fetch_weights(weights)
-    assert weights_state(weights) is State.MISSING
+    assert state_of(weights) is State.MISSING
 
 
 def test_only_a_damaged_file_is_replaced(tmp_path: Path) -> None:
@@ -62,9 +66,9 @@ def test_only_a_damaged_file_is_replaced(tmp_path: Path) -> None:
         weights.directory.mkdir()
         (weights.directory / "deploy.yaml").write_bytes(EXTRA)
         (weights.directory / "model.onnx").write_bytes(DATA[:-1])
-        assert weights_state(weights) is State.DAMAGED
+        assert state_of(weights) is State.DAMAGED
         assert fetch_weights(weights) == ("model.onnx",)
-    assert weights_state(weights) is State.PRESENT
+    assert state_of(weights) is State.PRESENT
 
 
 def test_without_an_address_nothing_is_asked_for(tmp_path: Path) -> None:
@@ -73,7 +77,7 @@ def test_without_an_address_nothing_is_asked_for(tmp_path: Path) -> None:
         with pytest.raises(MissingDependencyError, match=r"no `url` for deploy\.yaml"):
             fetch_weights(weights)
         assert server.ranges == []
-    assert weights_state(weights) is State.MISSING
+    assert state_of(weights) is State.MISSING
 
 
 def test_a_folder_is_taken_instead_of_the_network(tmp_path: Path) -> None:
@@ -85,7 +89,7 @@ def test_a_folder_is_taken_instead_of_the_network(tmp_path: Path) -> None:
         assert fetch_weights(weights, folder=LocalFolder(stick)) == ("model.onnx",)
         assert fetch_weights(weights, folder=LocalFolder(stick)) == ()
         assert server.ranges == []
-    assert weights_state(weights) is State.PRESENT
+    assert state_of(weights) is State.PRESENT
 
 
 def test_a_folder_without_the_file_does_not_fall_back_to_the_network(tmp_path: Path) -> None:
@@ -124,7 +128,7 @@ def test_two_at_once_download_once(tmp_path: Path) -> None:
         assert (first.result(), second.result()) == (("model.onnx",), ())
         assert len(server.ranges) == 1
     assert listener.labels == ("waiting for another command",)
-    assert weights_state(weights) is State.PRESENT
+    assert state_of(weights) is State.PRESENT
 
 
 def test_a_place_that_can_not_be_written_is_named(tmp_path: Path) -> None:

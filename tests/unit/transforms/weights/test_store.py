@@ -3,7 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from transforms.weights.store import State, file_state, keep_verified, part_path, weights_state
+from transforms.weights.store import (
+    State,
+    combine_states,
+    file_state,
+    keep_verified,
+    part_path,
+)
 from transforms.weights.verified import Weights, WeightsFile
 
 
@@ -40,7 +46,7 @@ def test_the_state_of_an_entry_follows_from_its_files(
 ) -> None:
     for name, data in files.items():
         (weights.directory / name).write_bytes(data)
-    assert weights_state(weights) == state
+    assert combine_states([file_state(weights, item) for item in weights.files]) == state
 
 
 def test_a_folder_in_the_place_of_a_file_is_damage(weights: Weights) -> None:

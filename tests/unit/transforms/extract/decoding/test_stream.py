@@ -42,6 +42,7 @@ def encode(
     pts: Sequence[int] | None = None,
     aspect: Fraction | None = None,
     rotation: int | None = None,
+    mirror: bool = False,
     codec: str = "libx264",
     colours: str = "bt601_studio",
     **options: str,
@@ -55,7 +56,7 @@ def encode(
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
         if rotation is not None:
-            stream.set_display_rotation(rotation)
+            stream.set_display_rotation(rotation, hflip=mirror)
         for index, image in enumerate(images):
             frame = av.VideoFrame.from_ndarray(image, format="bgr24")
             frame.pts, frame.time_base = (pts[index] if pts else 4 * index), Fraction(1, 100)
@@ -123,6 +124,47 @@ def test_anamorphic_frames_are_stretched_before_they_are_turned(tmp_path: Path) 
     assert images[0][100, 85] == pytest.approx(BOTTOM, abs=12)
 
 
+@pytest.mark.parametrize("colours", COLOURS)
+@pytest.mark.parametrize("mirror", [False, True])
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_turned_pictures_are_those_of_the_file_turned(
+    tmp_path: Path, rotation: int, mirror: bool, colours: str
+) -> None:
+    # Noise of single pixels: one row or column of colour beside its brightness would show.
+    noise = np.random.default_rng(1).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    stored = encode(tmp_path / "a.mp4", [noise] * 2, colours=colours)
+    shown = encode(
+        tmp_path / "b.mp4", [noise] * 2, colours=colours, rotation=rotation, mirror=mirror
+    )
+    for plain, turned in zip(read(stored)[2], read(shown)[2], strict=True):
+        expected = np.rot90(plain, rotation // 90)
+        np.testing.assert_array_equal(turned, expected[:, ::-1] if mirror else expected)
+
+
+@pytest.mark.parametrize(("file", "format_name"), [("a.avi", "bgr24"), ("a.mkv", "yuv420p")])
+def test_pictures_stored_from_the_bottom_up_are_read(
+    tmp_path: Path, file: str, format_name: str
+) -> None:
+    path = tmp_path / file
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("rawvideo", rate=25, width=128, height=96)
+        stream.pix_fmt = format_name
+        stream.codec_context.extradata = b"BottomUp\0"
+        for image in scene(3):
+            frame = av.VideoFrame.from_ndarray(image, format="bgr24").reformat(format=format_name)
+            container.mux(stream.encode(frame))
+    with av.open(str(path)) as container:
+        pictures = list(container.decode(video=0))
+    assert all(picture.planes[0].line_size < 0 for picture in pictures)
+    reader, _, images = read(path)
+    assert reader.problem is None
+    for picture, image in zip(pictures, images, strict=True):
+        expected = picture.to_ndarray(format="rgb24")[..., ::-1]
+        np.testing.assert_allclose(image, expected.astype(int), atol=2)
+    if format_name == "bgr24":  # of planes FFmpeg turns only the brightness round
+        np.testing.assert_array_equal(images, [image[::-1] for image in scene(3)])
+
+
 def test_what_is_too_large_only_after_the_stretch_is_too_large(tmp_path: Path) -> None:
     path = encode(tmp_path / "a.mp4", scene(3), aspect=Fraction(3, 2))
     reader = StreamReader(path, max_pixels=96 * 128)
@@ -167,10 +209,11 @@ def test_interlaced_video_is_deinterlaced_and_keeps_its_times(tmp_path: Path) ->
         assert comb_strength(after) < 0.35 * comb_strength(before)
 
 
-def test_colours_of_interlaced_video_are_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("colours", COLOURS)
+def test_colours_of_interlaced_video_are_kept(tmp_path: Path, colours: str) -> None:
     images = [scene(1)[0]] * 6
-    progressive = read(encode(tmp_path / "a.mp4", images))[2]
-    interlaced = read(encode(tmp_path / "b.mp4", images, **INTERLACED))
+    progressive = read(encode(tmp_path / "a.mp4", images, colours=colours))[2]
+    interlaced = read(encode(tmp_path / "b.mp4", images, colours=colours, **INTERLACED))
     for a, b in zip(progressive, interlaced[2], strict=True):
         assert np.abs(a[60:90].astype(int) - b[60:90]).mean() < 2
 

@@ -11,8 +11,10 @@ from tests.unit.transforms.extract.runtimes.onnx_files import (
 )
 from transforms.errors import IntegrityError, SettingsError
 from transforms.extract.detection.onnx_detectors import (
-    OnnxYoloDetector,
-    OnnxYoloxDetector,
+    YOLO,
+    YOLOX,
+    Family,
+    OnnxDetector,
     count_named_classes,
     describe_box,
     describe_people,
@@ -41,12 +43,13 @@ def yolo_output(*people: tuple[float, ...]) -> np.ndarray:
     return output
 
 
-def build(folder: Path, data: bytes, kind: type = OnnxYoloDetector, **contract: object) -> object:
+def build(folder: Path, data: bytes, family: Family = YOLO, **contract: object) -> OnnxDetector:
     terms = {"input_px": 96, "person_class": 0, **contract}
-    return kind(write_weights(folder, data, **terms), SETTINGS, **RUNTIME)
+    weights = write_weights(folder, data, **terms)
+    return OnnxDetector(weights, SETTINGS, family=family, **RUNTIME)
 
 
-def detect(detector: object, frames: list[Frame]) -> list[tuple[Detection, ...]]:
+def detect(detector: OnnxDetector, frames: list[Frame]) -> list[tuple[Detection, ...]]:
     return list(detector.detect(frames, SimpleNamespace(frame_shape=(48, 96))))
 
 
@@ -65,7 +68,7 @@ def test_yolox_finds_people_at_the_top_of_its_input(tmp_path: Path) -> None:
     output = np.zeros((1, CELLS, 7), np.float32)
     output[0, 2 * 12 + 3] = (0.5, 0.5, np.log(2), np.log(3), 0.9, 1.0, 0)
     data = constant_model((1, 3, 96, 96), [output])
-    ((person,),) = detect(build(tmp_path, data, OnnxYoloxDetector), pictures(1))
+    ((person,),) = detect(build(tmp_path, data, YOLOX), pictures(1))
     assert person.box == pytest.approx((20, 8, 36, 32))
     assert person.score == pytest.approx(0.9)
 
@@ -128,11 +131,13 @@ def test_frames_are_read_one_batch_at_a_time(tmp_path: Path) -> None:
     assert taken == [0, 1]
 
 
-@pytest.mark.parametrize("kind", [OnnxYoloDetector, OnnxYoloxDetector])
-def test_an_output_of_another_kind_is_refused_with_its_shape(tmp_path: Path, kind: type) -> None:
+@pytest.mark.parametrize("family", [YOLO, YOLOX], ids=["yolo", "yolox"])
+def test_an_output_of_another_kind_is_refused_with_its_shape(
+    tmp_path: Path, family: Family
+) -> None:
     data = constant_model((1, 3, 96, 96), [np.zeros((1, 10, 11), np.float32)])
     with pytest.raises(IntegrityError, match="10, 11"):
-        detect(build(tmp_path, data, kind), pictures(1))
+        detect(build(tmp_path, data, family), pictures(1))
 
 
 def test_the_files_own_class_names_are_believed(tmp_path: Path) -> None:

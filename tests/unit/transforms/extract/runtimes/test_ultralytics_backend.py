@@ -1,5 +1,6 @@
 """What needs no Ultralytics; the rest is in tests/extraction."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from transforms.errors import IntegrityError, SettingsError
 from transforms.extract.runtimes import ultralytics_backend
 from transforms.extract.runtimes.ultralytics_backend import (
     UltralyticsDetector,
-    UltralyticsSegModel,
+    load_ultralytics_yolo_seg,
     resolve_torch_device,
 )
 from transforms.settings import DetectionSettings
@@ -37,9 +38,9 @@ def test_a_graphics_card_that_is_not_there_is_refused(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("name", ["network.pt", "network.onnx"])
-@pytest.mark.parametrize("kind", [UltralyticsDetector, UltralyticsSegModel])
+@pytest.mark.parametrize("load", [UltralyticsDetector, load_ultralytics_yolo_seg])
 def test_a_changed_byte_is_refused_before_torch_sees_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: type
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, load: Callable[..., object]
 ) -> None:
     weights = write_weights(tmp_path, b"some network", name=name, **DETECT, **SEGMENT)
     (tmp_path / name).write_bytes(b"same network")
@@ -48,6 +49,6 @@ def test_a_changed_byte_is_refused_before_torch_sees_it(
         raise AssertionError("it was not checked first")
 
     monkeypatch.setattr(ultralytics_backend, "import_ultralytics", never)
-    settings = (DetectionSettings(),) if kind is UltralyticsDetector else ()
+    settings = (DetectionSettings(),) if load is UltralyticsDetector else ()
     with pytest.raises(IntegrityError, match="nothing has parsed them"):
-        kind(weights, *settings, device="cpu", threads=1)
+        load(weights, *settings, device="cpu", threads=1)

@@ -9,10 +9,10 @@ from transforms.extract.detection.letterbox import Letterbox
 from transforms.extract.detection.yolo_decode import Candidates
 from transforms.extract.protocols import PersonCrop
 from transforms.extract.segmentation.yolo_seg import (
-    OnnxYoloSegModel,
     SegContract,
     YoloSegPredictor,
     cut_out,
+    load_onnx_yolo_seg,
 )
 from transforms.settings import DetectionSettings
 
@@ -158,10 +158,10 @@ def seg_model(*, batch: int = 1, masks: bool = True) -> bytes:
     return constant_model(shape, [output, pages] if masks else [output], **names)
 
 
-def build(folder: Path, data: bytes, **contract: object) -> OnnxYoloSegModel:
+def build(folder: Path, data: bytes, **contract: object) -> YoloSegPredictor:
     pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
     weights = write_weights(folder, data, **{**CONTRACT, **contract})
-    return OnnxYoloSegModel(weights, providers=("CPUExecutionProvider",), threads=1)
+    return load_onnx_yolo_seg(weights, providers=("CPUExecutionProvider",), threads=1)
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -212,7 +212,7 @@ def test_what_is_less_sure_than_the_settings_ask_is_nobody(tmp_path: Path) -> No
     weights = write_weights(tmp_path, seg_model(), **CONTRACT)
     crop = PersonCrop(np.zeros((96, 96, 3), np.uint8), (0, 0, 96, 96))
     for min_score, is_found in ((0.89, True), (0.91, False)):
-        model = OnnxYoloSegModel(
+        model = load_onnx_yolo_seg(
             weights,
             providers=("CPUExecutionProvider",),
             threads=1,
