@@ -12,14 +12,16 @@ from assets.materialise import Metadata, materialise
 from assets.previews import PICTURE_MAX_BYTES, count_by, read_table, show_png, show_table
 from assets.stage import Stage, input_directories, stage_asset
 from assets.workspace import Workspace
+from transforms.processes import count_workers
 from transforms.progress import Progress
+from transforms.settings import ShardSettings
 
 SILHOUETTE_SHARDS: Final = Stage(
     name="silhouette_shards",
     folder="data/shards",
     inputs=(INTAKE_REGISTER, SILHOUETTE_SEQUENCES),
     params=("shards",),
-    code_version="1",
+    code_version="2",
 )
 
 
@@ -37,18 +39,30 @@ def silhouette_shards(
     """
 
     def build(output: Path, progress: Progress) -> Mapping[str, Any]:
-        from transforms.shards.writer import write_shards
-
-        facts: dict[str, Any] = write_shards(
-            input_directories(workspace, INTAKE_REGISTER, SILHOUETTE_SHARDS, None),
-            input_directories(workspace, SILHOUETTE_SEQUENCES, SILHOUETTE_SHARDS, None),
-            workspace.settings.shards,
-            output,
-            progress=progress,
-        )
-        return facts
+        return pack_batches(workspace, workspace.settings.shards, output, progress)
 
     return materialise(context, workspace, SILHOUETTE_SHARDS, build, _describe)
+
+
+def pack_batches(
+    workspace: Workspace, settings: ShardSettings, output: Path, progress: Progress
+) -> dict[str, Any]:
+    """Write the dataset of all batches, as they are now, into the empty directory `output`.
+
+    Parts that the published version holds already are taken from there.
+    """
+    from transforms.shards.writer import write_shards
+
+    facts: dict[str, Any] = write_shards(
+        input_directories(workspace, INTAKE_REGISTER, SILHOUETTE_SHARDS, None),
+        input_directories(workspace, SILHOUETTE_SEQUENCES, SILHOUETTE_SHARDS, None),
+        settings,
+        output,
+        progress=progress,
+        worker_count=count_workers(workspace.settings.runtime.worker_count),
+        previous=SILHOUETTE_SHARDS.directory(workspace, None),
+    )
+    return facts
 
 
 def _describe(directory: Path) -> Metadata:

@@ -23,7 +23,7 @@ TRAINED_MODEL: Final = Stage(
     folder="data/experiments/{partition}/model",
     inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS),
     params=("training",),
-    code_version="1",
+    code_version="2",
     partitioning=Partitioning.EXPERIMENT,
 )
 MODEL_EVALUATION: Final = Stage(

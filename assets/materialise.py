@@ -42,9 +42,7 @@ def materialise(
     """
     partition = context.partition_key if context.has_partition_key else None
     directory = stage.directory(workspace, partition)
-    lock = workspace.scratch / "locks" / f"{label(stage, partition).replace('/', '@')}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):
+    with lock_of(workspace, stage, partition):
         forced = context.run.tags.get(FORCE_TAG) == "true"
         reused = not forced and is_fresh(workspace, stage, partition)
         if not reused:
@@ -66,6 +64,13 @@ def materialise(
     return MaterializeResult(
         metadata=common | describe(directory), data_version=DataVersion(version)
     )
+
+
+def lock_of(workspace: Workspace, stage: Stage, partition: str | None) -> FileLock:
+    """Return the lock that whoever changes one partition's published output must hold."""
+    path = workspace.scratch / "locks" / f"{label(stage, partition).replace('/', '@')}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(path)
 
 
 def _remove_orphans(workspace: Workspace, stage: Stage) -> None:

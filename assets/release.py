@@ -26,7 +26,7 @@ DATASET_RELEASE: Final = Stage(
         RESULTS_REPORT,
     ),
     params=("release", *SNAPSHOT_SECTIONS),
-    code_version="1",
+    code_version="2",
 )
 
 

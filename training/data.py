@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from training.frame_store import FrameStore, Positions, find_positions
+from training.frame_index import Positions
+from training.frame_store import FrameStore
 from transforms.errors import InputError
 from transforms.labels import label_index
 
@@ -60,12 +61,13 @@ def select_side(split: pl.DataFrame, variant: str, side: str, store: FrameStore)
         .select("sequence_id", "participant_id", "label")
         .sort("sequence_id")
     )
-    positions = find_positions(store, table["sequence_id"].to_list())
+    positions = store.index.find_positions(table["sequence_id"].to_list())
+    indices = {label: label_index(label) for label in table["label"].unique()}
     ranks = table["participant_id"].rank("dense").cast(pl.Int64).to_numpy()
     return SequenceSet(
         table=table,
         positions=positions,
-        labels=np.array([label_index(label) for label in table["label"]], dtype=np.int64),
+        labels=table["label"].replace_strict(indices, return_dtype=pl.Int64).to_numpy(),
         lengths=store.lengths[positions],
         participants=ranks.astype(np.int64) - 1,
     )

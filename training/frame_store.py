@@ -1,175 +1,208 @@
-"""The hot cache of a dataset's frames: one memory-mapped array, any frame in one step.
+"""The hot cache of a dataset's frames: one memory map, any frame in one step, no wrong frame ever.
 
 Shards are made to be small and immutable; training draws single frames at random. The store is
-built once per dataset version in scratch, checked each time it is opened, and safe to delete.
+built once per dataset version in scratch and is safe to delete. Opening it checks its index; each
+sequence is compared with its checksum when a process touches it first.
 """
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import mmap
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
+from xxhash import xxh3_64_intdigest
 
-from training.scratch import is_whole
-from transforms.errors import InputError, IntegrityError
-from transforms.files import canonical_json, publish_directory
-from transforms.manifest import write_manifest
+from training.frame_files import build_store, read_store
+from training.frame_index import FrameIndex, Positions
+from training.frame_sampling import all_ordered
+from training.unpack import (
+    FRAME_HEIGHT_PX,
+    FRAME_PX,
+    FRAME_WIDTH_PX,
+    unpack_to_float,
+    unpack_to_uint8,
+)
+from transforms.errors import IntegrityError
+from transforms.files import publish_directory
+from transforms.processes import share_memory
 from transforms.progress import Progress
-from transforms.shards.codec import BITS
 from transforms.shards.reader import SilhouetteDataset
 
-FRAME_HEIGHT_PX: Final = 64
-FRAME_WIDTH_PX: Final = 44
-_FRAME_PX: Final = FRAME_HEIGHT_PX * FRAME_WIDTH_PX
-# The field's 64x44 is the middle of its 64x64: ten columns off each side.
-_CUT_PX: Final = {FRAME_WIDTH_PX: 0, 64: 10}
-_FORMAT: Final = "1"  # part of the folder's name: a changed layout is another store
-_FRAMES_NAME: Final = "frames.npy"
-_INDEX_NAME: Final = "index.json"
+_FORMAT: Final = "2"  # part of the folder's name: a changed layout is another store
+# Linux reads no more than the device's read-ahead for one advice, on many systems this much.
+_ADVICE_BYTES: Final = 128 << 10
+_RESIDENT_SHARE: Final = 0.5
+"""A larger store than this share of the memory loses pages again before they are next asked for."""
 
 Frames = npt.NDArray[np.uint8]
-Positions = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
 class FrameStore:
     """All frames of a dataset, sequence after sequence in the order of their ids.
 
+    May be shared by threads, inherited by a fork and sent to a spawned process, which maps the
+    same pages. Made by `open_frame_store`.
+
     Attributes:
-        rows: memory map, bit-packed `(frame, 352) uint8` or grey `(frame, 2816) uint8`.
-        offsets: `(sequence + 1,)`: frames of sequence i are the rows `offsets[i]:offsets[i + 1]`.
-        sequence_ids: sorted.
+        directory: where it lies.
+        dataset_version: of the dataset it was built from.
+        index: ids, offsets and checksums of the sequences.
+        rows: memory map, bit-packed `(frame, 352) uint8` or grey `(frame, 2816) uint8`; nothing
+            checks what is read from here.
     """
 
-    rows: Frames
-    offsets: Positions
-    sequence_ids: tuple[str, ...]
+    def __init__(self, directory: Path, dataset_version: str) -> None:
+        """Map a store that is there; raises IntegrityError if it is damaged."""
+        files = read_store(directory, dataset_version)
+        self.directory = directory
+        self.index: FrameIndex = files.index
+        self.dataset_version = dataset_version
+        with files.frames.open("rb") as stream:
+            self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        self.rows: Frames = np.frombuffer(self._map, np.uint8).reshape(-1, files.row_bytes)
+        self._is_intact = np.zeros(len(self.index), dtype=np.bool_)
+        self._is_beyond_memory = len(self._map) > share_memory(1, _RESIDENT_SHARE)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (FrameStore, (self.directory, self.dataset_version))
+
+    def __len__(self) -> int:
+        return len(self.index)
 
     @property
     def lengths(self) -> Positions:
         """The number of frames of each sequence."""
-        return np.diff(self.offsets)
+        return np.diff(self.index.offsets)
 
-    def gather(self, sequences: Positions, frames: Positions) -> npt.NDArray[np.float32]:
-        """Return exactly the frames asked for.
+    def gather(self, sequences: Positions, frames: Positions, out: Floats | None = None) -> Floats:
+        """Return exactly the frames asked for, unpacked.
 
         Args:
-            sequences: `(sample,)` positions in `sequence_ids`.
+            sequences: `(sample,)` positions in the index.
             frames: `(sample, frame)` positions inside each sequence.
+            out: where to write; a new array costs more than filling it.
 
         Returns:
             `(sample, 1, frame, 64, 44) float32` in [0, 1].
+
+        Raises:
+            IntegrityError: a sequence is damaged.
+            IndexError: there is no such sequence or frame.
         """
-        return self._unpack(self.rows[self.offsets[sequences][:, None] + frames])
+        positions = self._locate(sequences, frames)
+        shape = (frames.shape[0], 1, frames.shape[1], FRAME_HEIGHT_PX, FRAME_WIDTH_PX)
+        batch = np.empty(shape, np.float32) if out is None else out
+        _require_buffer(batch, shape, np.float32)
+        unpack_to_float(self.rows, positions, batch.reshape(-1, FRAME_PX))
+        return batch
 
-    def read(self, sequence: int, *, cap: int) -> npt.NDArray[np.float32]:
+    def gather_packed(
+        self, sequences: Positions, frames: Positions, out: Frames | None = None
+    ) -> Frames:
+        """Return `(sample, frame, 352 or 2816) uint8`: the frames asked for, as they are stored.
+
+        `training.device_unpack` expands them to what `gather` returns; see there for the rest.
+        """
+        positions = self._locate(sequences, frames)
+        shape = (*frames.shape, self.rows.shape[1])
+        batch = np.empty(shape, np.uint8) if out is None else out
+        _require_buffer(batch, shape, np.uint8)
+        # "clip" writes straight into `out`; the positions are known to exist.
+        self.rows.take(positions, axis=0, out=batch.reshape(-1, shape[-1]), mode="clip")
+        return batch
+
+    def read(self, sequence: int, *, cap: int) -> Floats:
         """Return the first `cap` frames of a sequence in order: `(1, 1, frame, 64, 44) float32`."""
-        start, stop = self.offsets[sequence : sequence + 2]
-        return self._unpack(self.rows[None, start : min(stop, start + cap)])
+        start, stop = self._bounds(sequence)
+        return self.gather(np.array([sequence]), all_ordered(stop - start, cap)[None])
 
-    def _unpack(self, rows: Frames) -> npt.NDArray[np.float32]:
-        shape = (rows.shape[0], 1, rows.shape[1], FRAME_HEIGHT_PX, FRAME_WIDTH_PX)
-        if rows.shape[-1] == _FRAME_PX:
-            return (rows.astype(np.float32) / np.float32(255)).reshape(shape)
-        return np.unpackbits(rows, axis=-1, count=_FRAME_PX).astype(np.float32).reshape(shape)
+    def read_uint8(self, sequence: int, out: Frames | None = None) -> Frames:
+        """Return a whole sequence: `(frame, 64, 44) uint8`, binary ones {0, 255}.
+
+        Args:
+            sequence: position in the index.
+            out: room for at least so many frames, of which those that were read are returned.
+        """
+        start, stop = self._bounds(sequence)
+        if not self._is_intact[sequence]:
+            self._require_intact(np.array([sequence]))
+        room = None if out is None else out[: stop - start]
+        return unpack_to_uint8(self.rows[start:stop], room)
+
+    def prefetch(self, sequences: Positions) -> None:
+        """Ask the system to read sequences from the disk, whole and at once; does not wait.
+
+        Cold single frames come page by page; this is what makes them come in long reads. Pages
+        that are in memory cost 2 us a sequence.
+        """
+        row_bytes = self.rows.shape[1]
+        offsets = self.index.offsets
+        for start, stop in zip(
+            (offsets[sequences] * row_bytes).tolist(),
+            (offsets[sequences + 1] * row_bytes).tolist(),
+            strict=True,
+        ):
+            for first in range(start - start % mmap.PAGESIZE, stop, _ADVICE_BYTES):
+                self._map.madvise(mmap.MADV_WILLNEED, first, min(_ADVICE_BYTES, stop - first))
+
+    def _bounds(self, sequence: int) -> tuple[int, int]:
+        start, stop = self.index.offsets[sequence : sequence + 2].tolist()
+        return start, stop
+
+    def _locate(self, sequences: Positions, frames: Positions) -> Positions:
+        """Return the rows of frames of intact sequences, `(sample * frame,)`."""
+        starts = self.index.offsets[sequences]
+        lengths = self.index.offsets[sequences + 1] - starts
+        if sequences.min() < 0 or frames.min() < 0 or (frames >= lengths[:, None]).any():
+            raise IndexError("a frame outside its sequence")
+        # What was read once stays in memory where it fits, and asking costs a sixth of a batch.
+        self.prefetch(
+            sequences if self._is_beyond_memory else sequences[~self._is_intact[sequences]]
+        )
+        self._require_intact(sequences)
+        rows: Positions = (starts[:, None] + frames).reshape(-1)
+        return rows
+
+    def _require_intact(self, sequences: Positions) -> None:
+        for sequence in sequences[~self._is_intact[sequences]].tolist():
+            start, stop = self._bounds(sequence)
+            digest = xxh3_64_intdigest(self.rows[start:stop].data)
+            if digest != self.index.checksums[sequence]:
+                raise IntegrityError(
+                    "damaged frames in the frame store",
+                    where=f"sequence {self.index.sequence_ids[sequence]}",
+                    expected=f"xxh3_64 {self.index.checksums[sequence]:016x}",
+                    found=f"{digest:016x}",
+                    fix=f"delete {self.directory}: it is built again from the dataset",
+                )
+            self._is_intact[sequence] = True
 
 
 def open_frame_store(dataset: SilhouetteDataset, scratch: Path, progress: Progress) -> FrameStore:
-    """Open the store of a dataset version, building it if it is missing or damaged.
+    """Open the store of a dataset version, building it if it is missing or its index is damaged.
 
-    Several processes may ask at once: one builds, the others wait.
+    Several processes may ask at once: one builds, the others wait. A killed builder, or a full
+    disk, leaves nothing that is taken for a store.
 
     Raises:
         InputError: a sequence has a size that no model takes.
         IntegrityError: a sequence is not what the dataset's index says.
+        GaitworksError: the disk is full.
     """
     directory = scratch / "frames" / f"{dataset.version[:32]}-{_FORMAT}"
     directory.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(directory.with_name(directory.name + ".lock")):
-        if not is_whole(directory):
+        try:
+            return FrameStore(directory, dataset.version)
+        except IntegrityError:
             with publish_directory(directory) as staging:
-                _build(dataset, staging, progress)
-                write_manifest(staging, kind="frame_store", facts={"dataset": dataset.version})
-        return _open(directory)
+                build_store(dataset, staging, progress)
+        return FrameStore(directory, dataset.version)
 
 
-def _open(directory: Path) -> FrameStore:
-    index = json.loads((directory / _INDEX_NAME).read_bytes())
-    rows = np.load(directory / _FRAMES_NAME, mmap_mode="r", allow_pickle=False)
-    offsets = np.asarray(index["offsets"], dtype=np.int64)
-    return FrameStore(rows, offsets, tuple(index["sequence_ids"]))
-
-
-def _build(dataset: SilhouetteDataset, staging: Path, progress: Progress) -> None:
-    index = dataset.index.sort("sequence_id")
-    sequence_ids: list[str] = index["sequence_id"].to_list()
-    counts: list[int] = index["frame_count"].to_list()
-    if not sequence_ids or min(counts) < 1:
-        raise InputError(
-            "nothing to train on",
-            where="silhouette_shards",
-            expected="at least one sequence, each of at least one frame",
-            found=f"{len(sequence_ids)} sequence(s), the shortest of {min(counts, default=0)}",
-        )
-    is_binary = index["codec"].unique().to_list() == [BITS]
-    offsets = np.concatenate([[0], np.cumsum(counts)])
-    rows = np.lib.format.open_memmap(
-        staging / _FRAMES_NAME,
-        mode="w+",
-        dtype=np.uint8,
-        shape=(int(offsets[-1]), _FRAME_PX // 8 if is_binary else _FRAME_PX),
-    )
-    progress.start("frame store", len(sequence_ids))
-    for position, sequence_id in enumerate(sequence_ids):
-        frames = _cut_to_model_width(dataset.read(sequence_id), sequence_id)
-        if len(frames) != counts[position]:
-            raise IntegrityError(
-                "the sequence has another length than the index says",
-                where=f"sequence {sequence_id}",
-                expected=counts[position],
-                found=len(frames),
-                fix="build silhouette_shards again",
-            )
-        flat = frames.reshape(len(frames), _FRAME_PX)
-        rows[offsets[position] : offsets[position + 1]] = (
-            np.packbits(flat, axis=-1) if is_binary else flat
-        )
-        progress.advance()
-    rows.flush()
-    facts: dict[str, Any] = {"sequence_ids": sequence_ids, "offsets": offsets.tolist()}
-    (staging / _INDEX_NAME).write_bytes(canonical_json(facts))
-
-
-def _cut_to_model_width(frames: Frames, sequence_id: str) -> Frames:
-    height, width = frames.shape[1:]
-    if height != FRAME_HEIGHT_PX or width not in _CUT_PX:
-        raise InputError(
-            "silhouettes of a size that no model takes",
-            where=f"sequence {sequence_id}",
-            expected="64x44 or 64x64",
-            found=f"{height}x{width}",
-            fix="build silhouette_shards again",
-        )
-    cut = _CUT_PX[width]
-    return frames[:, :, cut : width - cut]
-
-
-def find_positions(store: FrameStore, sequence_ids: Sequence[str]) -> Positions:
-    """Return the store's positions of sequences.
-
-    Raises:
-        IntegrityError: the store does not hold one of them.
-    """
-    known = {sequence_id: position for position, sequence_id in enumerate(store.sequence_ids)}
-    missing = [sequence_id for sequence_id in sequence_ids if sequence_id not in known]
-    if missing:
-        raise IntegrityError(
-            f"{len(missing)} sequence(s) of the split are not in the dataset",
-            where=f"sequence {missing[0]}",
-            fix="build participant_splits again",
-        )
-    return np.array([known[sequence_id] for sequence_id in sequence_ids], dtype=np.int64)
+def _require_buffer(out: npt.NDArray[Any], shape: tuple[int, ...], dtype: type) -> None:
+    if out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous:
+        raise ValueError(f"expected a contiguous {dtype.__name__} buffer of shape {shape}")

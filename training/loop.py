@@ -14,6 +14,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from training.batches import BatchStream, build_reader
 from training.checkpoint import (
     Best,
     Checkpoint,
@@ -29,7 +30,7 @@ from training.losses import cross_entropy_loss, triplet_loss
 from training.models.registry import Loss, build_model, find_model
 from training.models.sconet import ModelOutput
 from training.predict import predict_probabilities, sequence_accuracy
-from training.samplers import BatchPlan, build_sampler
+from training.samplers import build_sampler
 from transforms.errors import GaitworksError, SettingsError
 from transforms.progress import NoProgress, Progress
 from transforms.settings import TrainingSettings
@@ -108,33 +109,36 @@ def train_model(
     progress.start(label, settings.steps)
     progress.advance(checkpoint.step, f"from step {checkpoint.step}" if checkpoint.step else "")
     model.train()
-    for step in range(checkpoint.step, settings.steps):
-        learning_rate = learning_rate_at(step, settings)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate
-        plan = sampler.plan(step)
-        silhouettes, labels, identities = _fetch(run, plan, fabric.device)
-        values = compute_losses(model(silhouettes), labels, identities, losses, settings)
-        wrapped_optimiser.zero_grad()
-        fabric.backward(values.sum())
-        wrapped_optimiser.step()
-        pending.append(values.detach())
+    reader = build_reader(run.store, run.train, sampler, fabric.device)
+    steps = range(checkpoint.step, settings.steps)
+    with BatchStream(reader, steps, fabric.device) as batches:
+        for step, silhouettes, labels, identities in batches:
+            learning_rate = learning_rate_at(step, settings)
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate
+            values = compute_losses(model(silhouettes), labels, identities, losses, settings)
+            wrapped_optimiser.zero_grad()
+            fabric.backward(values.sum())
+            wrapped_optimiser.step()
+            pending.append(values.detach())
 
-        done = step + 1
-        is_checkpoint = done % settings.checkpoint_every_steps == 0 or done == settings.steps
-        if is_checkpoint or done % _REPORT_EVERY_STEPS == 0:
-            rows = _describe_steps(pending, done, losses, settings)
-            _require_finite(rows, label, checkpoints)
-            history += rows
-            progress.advance(len(pending), f"loss {rows[-1].loss:.3f}")
-            pending.clear()
-        if is_checkpoint:
-            _require_finite_weights(module, done, label, checkpoints)
-            accuracy = _judge(run, module, fabric.device)
-            history[-1] = replace(history[-1], selection_accuracy=accuracy)
-            if accuracy is not None and (best is None or accuracy >= best.accuracy):
-                best = Best(done, accuracy, _copy_state(module))
-            save_checkpoint(checkpoints, _capture(done, module, optimiser, best, history, fabric))
+            done = step + 1
+            is_checkpoint = done % settings.checkpoint_every_steps == 0 or done == settings.steps
+            if is_checkpoint or done % _REPORT_EVERY_STEPS == 0:
+                rows = _describe_steps(pending, done, losses, settings)
+                _require_finite(rows, label, checkpoints)
+                history += rows
+                progress.advance(len(pending), f"loss {rows[-1].loss:.3f}")
+                pending.clear()
+            if is_checkpoint:
+                _require_finite_weights(module, done, label, checkpoints)
+                accuracy = _judge(run, module, fabric.device)
+                history[-1] = replace(history[-1], selection_accuracy=accuracy)
+                if accuracy is not None and (best is None or accuracy >= best.accuracy):
+                    best = Best(done, accuracy, _copy_state(module))
+                save_checkpoint(
+                    checkpoints, _capture(done, module, optimiser, best, history, fabric)
+                )
     if best is not None:
         return TrainedModel(best.weights, best.step, best.accuracy, history)
     return TrainedModel(_copy_state(module), settings.steps, None, history)
@@ -179,15 +183,6 @@ def _require_precision(settings: TrainingSettings, device: str) -> None:
             expected="32-true or bf16-mixed",
             found=settings.precision,
         )
-
-
-def _fetch(
-    run: TrainingRun, plan: BatchPlan, device: torch.device
-) -> tuple[Tensor, Tensor, Tensor]:
-    silhouettes = run.store.gather(run.train.positions[plan.members], plan.frames)
-    arrays = (silhouettes, run.train.labels[plan.members], plan.identities)
-    first, second, third = (torch.from_numpy(array).to(device) for array in arrays)
-    return first, second, third
 
 
 def _describe_steps(

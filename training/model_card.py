@@ -9,9 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from training.frame_store import FRAME_HEIGHT_PX, FRAME_WIDTH_PX
 from training.job import EvaluationJob, TrainingJob
 from training.models.registry import find_model
+from training.unpack import FRAME_HEIGHT_PX, FRAME_WIDTH_PX
 from transforms.errors import IntegrityError
 from transforms.files import sha256_bytes
 from transforms.labels import SCOLIOSIS_LABELS

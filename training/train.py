@@ -28,7 +28,7 @@ from transforms.shards.reader import open_dataset
 from transforms.splits.load import load_split
 
 # Raised whenever equal jobs would give other weights.
-_CODE_VERSION: Final = "1"
+_CODE_VERSION: Final = "2"
 
 
 def run_training(job: TrainingJob, *, device: str, progress: Progress) -> None:

@@ -21,6 +21,7 @@ Licence = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")]  # SPDX
 Surroundings = Literal["white", "scene"]
 Device = Literal["auto", "cpu", "cuda"]
 Engine = Literal["local", "ray"]
+FrameSampling = Literal["fixed_unordered", "fixed_ordered"]
 Ratio = Literal["ratio_1_1_2", "ratio_1_1_4", "ratio_1_1_8", "ratio_1_1_16"]
 
 
@@ -154,7 +155,7 @@ class ShardSettings(Section):
     codec: Literal["binary", "grey"] = "binary"
     width_px: Literal[44, 64] = 44
     sequences_per_shard: Positive = 16
-    compression_level: Annotated[int, Field(ge=1, le=22)] = 9
+    compression_level: Annotated[int, Field(ge=1, le=22)] = 7
 
 
 class SplitSettings(Section):
@@ -190,7 +191,9 @@ class TrainingSettings(Section):
     identities_per_batch: Positive = 8
     sequences_per_identity: Positive = 8
     triplet_identity: Literal["sequence", "participant"] = "sequence"
+    batch_balance: Literal["none", "classes"] = "none"
     frames_per_sequence: Positive = 30
+    frame_sampling: FrameSampling = "fixed_unordered"
     steps: Positive = 20_000
     milestones: tuple[Positive, ...] = (10_000, 14_000, 18_000)
     learning_rate: Annotated[float, Field(gt=0)] = 0.1

@@ -80,7 +80,12 @@ def _make_silhouettes(workspace: Workspace, output: Path, seed: int) -> None:
             progress=progress,
         )
         facts = write_shards(
-            [batch / "intake"], [batch / "extraction"], settings.shards, staging, progress=progress
+            [batch / "intake"],
+            [batch / "extraction"],
+            settings.shards,
+            staging,
+            progress=progress,
+            worker_count=count_workers(settings.runtime.worker_count),
         )
         write_manifest(staging, kind="silhouette_shards", facts=facts)
 

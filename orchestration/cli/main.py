@@ -7,7 +7,7 @@ from typing import Annotated, Final
 import click
 import typer
 
-from orchestration.cli import cohort, doctor, pipeline, release, weights
+from orchestration.cli import cohort, doctor, interchange, pipeline, release, shards, weights
 from orchestration.cli.console import Context, print_json, say
 from orchestration.definitions import WORKSPACE_VARIABLE
 from transforms.errors import GaitworksError
@@ -30,12 +30,15 @@ app = typer.Typer(
 )
 app.command()(cohort.synth)
 app.command()(cohort.intake)
+app.command("import")(interchange.import_tree)
+app.command("export")(interchange.export_tree)
 app.command()(pipeline.demo)
 app.command()(pipeline.run)
 app.command()(pipeline.status)
 app.command()(pipeline.verify)
 app.command()(pipeline.ui)
 app.command()(doctor.doctor)
+app.add_typer(shards.app, name="shards")
 app.add_typer(release.app, name="release")
 app.add_typer(weights.app, name="weights")
 

@@ -23,6 +23,12 @@ _WARNINGS: Final = frozenset(
         "participant_without_recordings",
         "sync_group_of_one",
         "truncated_video",
+        # Of imported trees:
+        "absent_id",
+        "converted_dtype",
+        "dropped_frames",
+        "id_as_participant",
+        "scaled_levels",
     }
 )
 

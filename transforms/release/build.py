@@ -27,8 +27,9 @@ from transforms.release.inputs import (
 from transforms.release.participants import describe_columns, encode_participants
 from transforms.release.schema import describe_tables
 from transforms.schemas import FRAMES, PARTICIPANTS, SEQUENCE_INDEX, SPLIT, conform
+from transforms.shards.ledgers import read_ledgers
 from transforms.shards.parquet import read_table, write_table
-from transforms.shards.writer import PARQUET_FOLDER, TAR_FOLDER
+from transforms.shards.part import PARQUET_FOLDER, TAR_FOLDER
 
 __all__ = ["ReleaseInputs", "build_release"]
 
@@ -70,7 +71,7 @@ def _read_material(inputs: ReleaseInputs) -> ReleaseMaterial:
     index = pl.DataFrame(read_table(dataset / "index.parquet", SEQUENCE_INDEX))
     if index.is_empty():
         raise RefusalError("the dataset has no sequence", where=dataset, fix="take a batch in")
-    frames = pl.DataFrame(read_table(dataset / "frames.parquet", FRAMES))
+    frames = read_ledgers(dataset)
     return ReleaseMaterial(
         dataset_version=directory_version(dataset),
         dataset_manifest=read_json(dataset / MANIFEST_NAME),

@@ -16,10 +16,20 @@ _TEMPLATES: Final = Path(__file__).parent / "templates"
 _SMALLEST_GROUP: Final = 5  # the mean of fewer people says too much about each
 _MEASURES: Final = ("age (years)", "height (cm)", "weight (kg)")
 _UNPACK: Final = {
-    True: "np.unpackbits(packed, axis=-1, count=width) * np.uint8(255)",
-    False: "packed",
+    True: """\
+planes = packed.reshape(-(-height // 8), width, frames)
+silhouettes = np.unpackbits(planes, axis=0, count=height)
+silhouettes *= np.uint8(255)
+""",
+    False: """\
+groups = -(-height // 8)
+size = groups * width * frames
+planes = packed[: 2 * size].reshape(2, groups, width, frames)
+bits, grey = np.unpackbits(planes, axis=1, count=height)
+silhouettes = bits * np.uint8(255)
+silhouettes[grey == 1] = packed[2 * size :]
+""",
 }
-_ROW_BYTES: Final = {True: "((width + 7) // 8)", False: "width"}
 _LICENCES: Final = {
     "CC0-1.0": "Creative Commons Zero v1.0 Universal",
     "CC-BY-4.0": "Creative Commons Attribution 4.0 International",
@@ -48,7 +58,6 @@ def render_documents(release: ReleaseSettings, material: ReleaseMaterial) -> dic
         "front_matter": _front_matter(release, material.index.height),
         "is_binary": is_binary,
         "unpack": _UNPACK[is_binary],
-        "row_bytes": _ROW_BYTES[is_binary],
     }
     texts = {
         "data_card.md": environment.get_template("data_card.md.jinja").render(values),

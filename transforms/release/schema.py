@@ -51,12 +51,15 @@ _FRAME_DESCRIPTIONS: Final = {
     "pts_s": "time of the frame since the start of the recording, in seconds",
 }
 _CODECS: Final = {
-    "bits-zstd/1": (
-        "silhouettes of 0 and 255: each row packed to bits, most significant bit first and padded "
-        "to whole bytes, all rows of all frames one after another, compressed as one zstd frame"
+    "bits-zstd/2": (
+        "silhouettes of 0 and 255 as one zstd frame over bytes [row group, column, frame]: eight "
+        "rows from the top are a group, and a byte holds the pixels of one column and frame in "
+        "them, 1 for 255, most significant bit first; rows are padded with 0 to whole groups"
     ),
-    "grey-zstd/1": (
-        "silhouettes of 0 to 255: one byte per pixel, row-major, compressed as one zstd frame"
+    "grey-zstd/2": (
+        "silhouettes of 0 to 255 as one zstd frame over three parts: the plane of bits-zstd/2 with "
+        "1 for 128 and more, a plane like it with 1 for 1 to 254, and the values of these pixels, "
+        "one byte each, by row, then column, then frame"
     ),
 }
 
@@ -85,11 +88,12 @@ def describe_tables() -> dict[str, Any]:
             "files": "webdataset/*.tar",
             "description": "the sequences of one Parquet shard each, in the same order",
             "members": {
-                "json": "the row's other columns, by name",
-                "silhouettes.npy": (
-                    "uint8 [frame, height, row byte]: the silhouettes as the codec packs them, "
-                    "not compressed"
+                "json": (
+                    "the row's other columns, by name; frame_index as runs [first, count]; pts_s "
+                    "as a list, or as rate, start and step: frame n's time is "
+                    "(start + step * n) / rate; xxh64 of the JSON without it"
                 ),
+                "silhouettes.zst": "the bytes of the column silhouettes",
             },
         },
     }

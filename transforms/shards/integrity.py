@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from transforms.errors import IntegrityError
-from transforms.files import canonical_json
 from transforms.manifest import MANIFEST_NAME, Problem, read_manifest, verify_directory
+from transforms.progress import Progress
 
 _NAMED_SEQUENCES: Final = 5
 
@@ -31,20 +31,18 @@ def listed_hashes(directory: Path) -> dict[str, str]:
     return {entry["path"]: entry["sha256"] for entry in read_manifest(directory)["files"]}
 
 
-def check_files(directory: Path, *, deep: bool) -> list[Problem]:
+def check_files(directory: Path, *, deep: bool, progress: Progress | None = None) -> list[Problem]:
     """Return every difference between files and manifest; a damaged manifest is one of them.
 
     Args:
         directory: the dataset or release.
         deep: hash every file; otherwise compare names and sizes only.
+        progress: advanced once per file that is hashed.
     """
     try:
-        manifest = read_manifest(directory)
+        return verify_directory(directory, deep=deep, progress=progress)
     except IntegrityError as error:
         return [Problem(MANIFEST_NAME, "manifest", "a readable manifest", str(error))]
-    if deep and (directory / MANIFEST_NAME).read_bytes() != canonical_json(manifest):
-        return [Problem(MANIFEST_NAME, "manifest", "canonical JSON", "other bytes")]
-    return verify_directory(directory, deep=deep)
 
 
 def name_sequences(
@@ -57,3 +55,23 @@ def name_sequences(
         else problem
         for problem in problems
     ]
+
+
+def shard_pairs(directory: Path) -> dict[str, str]:
+    """Return the tar shard of every Parquet shard, as far as the manifest's facts pair them."""
+    return pair_in_facts(directory, "shards", "parquet", "tar")
+
+
+def pair_in_facts(directory: Path, fact: str, key: str, value: str) -> dict[str, str]:
+    """Return two strings of every entry of a list among the manifest's facts, the first by name.
+
+    Facts are not checked against a contract when they are read: what does not fit is left out.
+    """
+    entries = read_manifest(directory)["facts"].get(fact)
+    return {
+        entry[key]: entry[value]
+        for entry in (entries if isinstance(entries, list) else [])
+        if isinstance(entry, dict)
+        and isinstance(entry.get(key), str)
+        and isinstance(entry.get(value), str)
+    }

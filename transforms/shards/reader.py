@@ -13,16 +13,14 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from transforms.errors import InputError, IntegrityError
 from transforms.files import sha256_file
-from transforms.manifest import directory_version
+from transforms.manifest import directory_version, read_version, verify_directory
 from transforms.schemas import PARTICIPANTS, SEQUENCE_INDEX
 from transforms.shards.codec import decode_silhouettes
-from transforms.shards.integrity import check_files, listed_hashes
-from transforms.shards.parquet import open_shard, read_table
+from transforms.shards.parquet import OpenShard, read_table
 
 _OPEN_SHARDS: Final = 16  # per thread; bounds descriptors and footers held in memory
 
@@ -34,12 +32,37 @@ class _Place(NamedTuple):
     codec: str
 
 
+class _Places:
+    """Where every sequence lies, in plain values: a forked worker must not touch polars."""
+
+    def __init__(self, index: pl.DataFrame) -> None:
+        ids: list[str] = index["sequence_id"].to_list()
+        self.positions = dict(zip(ids, range(len(ids)), strict=True))
+        self._shards = _share_equal(index["shard"].to_list())
+        self._codecs = _share_equal(index["codec"].to_list())
+        numbers = ("row", "frame_count", "height_px", "width_px")
+        self._numbers = np.stack([index[name].to_numpy() for name in numbers], axis=1)
+
+    def find(self, sequence_id: str) -> _Place | None:
+        position = self.positions.get(sequence_id)
+        if position is None:
+            return None
+        row, frames, height, width = self._numbers[position].tolist()
+        return _Place(self._shards[position], row, (frames, height, width), self._codecs[position])
+
+
+def _share_equal(texts: list[str]) -> list[str]:
+    """Return the texts with one object for all that are equal."""
+    known: dict[str, str] = {}
+    return [known.setdefault(text, text) for text in texts]
+
+
 class _OpenShards(threading.local):
     """The open shards of one thread, least recently used first."""
 
     def __init__(self) -> None:
         self.process_id = os.getpid()
-        self.files: OrderedDict[str, pq.ParquetFile] = OrderedDict()
+        self.files: OrderedDict[str, OpenShard] = OrderedDict()
 
 
 class SilhouetteDataset:
@@ -70,19 +93,12 @@ class SilhouetteDataset:
         self.index = index
         self.participants = participants
         self._hashes = hashes
-        names = ("shard", "row", "frame_count", "height_px", "width_px", "codec")
-        # Plain tuples: polars' thread pool must not be touched in a forked worker.
-        self._places = {
-            sequence_id: _Place(shard, row, (frames, height, width), codec)
-            for sequence_id, shard, row, frames, height, width, codec in index.select(
-                "sequence_id", *names
-            ).iter_rows()
-        }
+        self._places = _Places(index)
         self._intact: set[str] = set()
         self._open = _OpenShards()
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._places.positions)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_open"}
@@ -98,17 +114,12 @@ class SilhouetteDataset:
             InputError: the dataset has no such sequence.
             IntegrityError: its shard is missing or damaged; names the shard and the sequence.
         """
-        place = self._places.get(sequence_id)
+        place = self._places.find(sequence_id)
         if place is None:
             raise InputError("no such sequence", where=self.directory, found=repr(sequence_id))
         where = f"{place.shard}, sequence {sequence_id}"
         try:
-            file = self._file(place.shard)
-            group, row = _locate(file, place.row)
-            table = file.read_row_group(
-                group, columns=["sequence_id", "silhouettes"], use_threads=False
-            )
-            found, data = (table.column(name)[row].as_py() for name in table.column_names)
+            found, data = self._shard(place.shard).read(place.row)
         except IntegrityError as error:
             raise IntegrityError(
                 error.what,
@@ -125,22 +136,22 @@ class SilhouetteDataset:
 
     def iterate(self) -> Iterator[tuple[str, NDArray[np.uint8]]]:
         """Yield `(sequence_id, silhouettes)` of all sequences in index order; see `read`."""
-        for sequence_id in self._places:
+        for sequence_id in self._places.positions:
             yield sequence_id, self.read(sequence_id)
 
-    def _file(self, shard: str) -> pq.ParquetFile:
+    def _shard(self, shard: str) -> OpenShard:
         held = self._open
         if held.process_id != os.getpid():  # forked: descriptors are the parent's
             held.process_id, held.files = os.getpid(), OrderedDict()
-        file = held.files.pop(shard, None)
-        if file is None:
+        opened = held.files.pop(shard, None)
+        if opened is None:
             path = self.directory / shard
             self._check_hash(path, shard)
-            file = open_shard(path)
-        held.files[shard] = file
+            opened = OpenShard(path)
+        held.files[shard] = opened
         if len(held.files) > _OPEN_SHARDS:
             held.files.popitem(last=False)[1].close()
-        return file
+        return opened
 
     def _check_hash(self, path: Path, shard: str) -> None:
         if shard in self._intact:
@@ -162,11 +173,26 @@ class SilhouetteDataset:
 def open_dataset(directory: Path) -> SilhouetteDataset:
     """Open a dataset or a release; names and sizes of all files are checked, shards on first use.
 
+    A version that is replaced while it is opened is let go, and the new one opened.
+
     Raises:
         IntegrityError: the directory differs from its manifest or its index is damaged.
     """
-    version = directory_version(directory)
-    problems = check_files(directory, deep=False)
+    while True:
+        version = directory_version(directory)
+        try:
+            dataset = _open(directory)
+        except (IntegrityError, OSError):  # files vanish while they are looked at
+            if directory_version(directory) == version:
+                raise
+        else:
+            if dataset.version == version == directory_version(directory):
+                return dataset
+
+
+def _open(directory: Path) -> SilhouetteDataset:
+    manifest, version = read_version(directory)
+    problems = verify_directory(directory, deep=False, manifest=manifest)
     if problems:
         raise IntegrityError(
             f"{len(problems)} file(s) differ from the manifest",
@@ -174,7 +200,7 @@ def open_dataset(directory: Path) -> SilhouetteDataset:
             found=problems[0],
             fix="copy or build the dataset again",
         )
-    hashes = listed_hashes(directory)
+    hashes = {entry["path"]: entry["sha256"] for entry in manifest["files"]}
     is_release = "participants.tsv" in hashes
     participants_name = "participants.tsv" if is_release else "participants.parquet"
     for name in ("index.parquet", participants_name):
@@ -191,13 +217,3 @@ def open_dataset(directory: Path) -> SilhouetteDataset:
 def read_participants_tsv(path: Path) -> pl.DataFrame:
     """Read a release's participants, all columns as text, `n/a` as null."""
     return pl.read_csv(path, separator="\t", infer_schema=False, null_values="n/a")
-
-
-def _locate(file: pq.ParquetFile, row: int) -> tuple[int, int]:
-    """Return the row group that holds `row`, and the row's position in it."""
-    for group in range(file.metadata.num_row_groups):
-        count = file.metadata.row_group(group).num_rows
-        if row < count:
-            return group, row
-        row -= count
-    raise IndexError(f"{row} rows behind the last")

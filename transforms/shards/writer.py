@@ -1,32 +1,49 @@
-"""Write a dataset: shards of both containers, the sequence index, participants, frames, rejects.
+"""Write a dataset: shards of both containers, frame ledgers, index, participants, rejects.
 
-Shards never mix batches and carry the hash of their content in their name, so that a further batch
-leaves the files of the earlier ones as they are. The caller adds the manifest.
+Shards and ledgers never mix batches and carry the hash of their content in their name, so that a
+further batch leaves the files of the earlier ones as they are. The caller adds the manifest.
 """
 
-import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 import pyarrow as pa
 
-from transforms.errors import InputError
-from transforms.files import sha256_bytes
+from transforms.files import sha256_file
 from transforms.progress import Progress
-from transforms.schemas import FRAMES, PARTICIPANTS, REJECTS, SEQUENCE_INDEX, SEQUENCES, conform
+from transforms.schemas import PARTICIPANTS, REJECTS, SEQUENCE_INDEX, conform
 from transforms.settings import ShardSettings
-from transforms.shards.assemble import Assembly, Batch, assemble_batches
-from transforms.shards.codec import BITS, GREY, binarise, decode_silhouettes, encode_silhouettes
-from transforms.shards.parquet import encode_shard, read_table, write_table
-from transforms.shards.webdataset import encode_tar
+from transforms.shards.assemble import Assembly, assemble_batches
+from transforms.shards.parquet import write_table
+from transforms.shards.part import (
+    CODEC_OF,
+    LedgerPlan,
+    Part,
+    ShardPlan,
+    hash_source,
+    list_libraries,
+    write_ledger,
+    write_shards_of,
+)
+from transforms.shards.previous import open_previous
+from transforms.worker_pool import map_in_processes
 
-PARQUET_FOLDER: Final = "sequences"
-TAR_FOLDER: Final = "webdataset"
-_CODECS: Final = {"binary": BITS, "grey": GREY}
-_STORED_WIDTH_PX: Final = 64
-_NAME_DIGITS: Final = 16
+_SHARDS_PER_TASK: Final = 4  # a task opens its batch's table once
+_TASKS_PER_WORKER: Final = 8  # about 150,000 frames; fewer are packed before a process has started
+
+Plan = ShardPlan | LedgerPlan
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What a worker makes at a time: some shards of one batch, or one ledger."""
+
+    plans: tuple[Plan, ...]
+    settings: ShardSettings
+    output: Path
 
 
 def write_shards(
@@ -36,8 +53,13 @@ def write_shards(
     output: Path,
     *,
     progress: Progress,
+    worker_count: int = 1,
+    previous: Path | None = None,
 ) -> dict[str, Any]:
     """Write all batches' sequences as one dataset into the empty directory `output`.
+
+    The bytes follow from the batches and settings alone, whatever the number of workers and
+    whether there is a previous version.
 
     Args:
         intake_dirs: one directory per batch, in any order.
@@ -45,10 +67,13 @@ def write_shards(
         settings: codec, width, sequences per shard, compression level.
         output: an empty directory.
         progress: advanced once per sequence.
+        worker_count: processes that may pack at a time; each holds a few shards in memory, or the
+            frame ledger of one batch.
+        previous: a dataset whose parts are linked or copied where they would come out the same.
 
     Returns:
-        Facts for the manifest: rows per file, counts, shards, codec, and the version of the one
-        library whose writer could change bytes.
+        Facts for the manifest: rows per file, counts, parts and what they were made from, codec,
+        and the libraries whose versions could change bytes.
 
     Raises:
         InputError: the batches do not fit together (see `assemble_batches`), or a sequence is not
@@ -56,114 +81,113 @@ def write_shards(
         IntegrityError: a table or a sequence does not decode.
     """
     assembly = assemble_batches(intake_dirs, extraction_dirs)
-    total = sum(len(ids) for ids in assembly.sequence_ids)
-    progress.start("packing silhouettes", total)
-    rows: dict[str, int] = {}
-    shards: list[dict[str, Any]] = []
-    index_parts = [SEQUENCE_INDEX.empty_table()]
-    for batch, sequence_ids in zip(assembly.batches, assembly.sequence_ids, strict=True):
-        for table in _chunks(batch, sequence_ids, settings.sequences_per_shard):
-            packed = _repack(table, settings, where=batch.batch_id)
-            names = [
-                _write_shard(output / PARQUET_FOLDER, ".parquet", encode_shard(packed)),
-                _write_shard(output / TAR_FOLDER, ".tar", encode_tar(packed)),
-            ]
-            rows |= dict.fromkeys(names, packed.num_rows)
-            shards.append({"batch_id": batch.batch_id, "parquet": names[0], "tar": names[1]})
-            index_parts.append(_index_rows(packed, names[0]))
-            progress.advance(packed.num_rows)
-    index = pa.concat_tables(index_parts)
-    frames = _merge_frames(assembly)
-    tables = {
+    plans: list[Plan] = [*_plan_shards(assembly, settings), *_plan_ledgers(assembly, settings)]
+    parts = _make_parts(plans, settings, output, progress, worker_count, previous)
+    shards = [plan for plan in plans if isinstance(plan, ShardPlan)]
+    ledgers = [plan for plan in plans if isinstance(plan, LedgerPlan)]
+    indices = (parts[plan.source].index for plan in shards)
+    index = pa.concat_tables(
+        [SEQUENCE_INDEX.empty_table(), *(rows for rows in indices if rows is not None)]
+    )
+    rows = {name: part.row_count for part in parts.values() for name in part.names}
+    for name, table in {
         "index.parquet": index,
         "participants.parquet": conform(
             assembly.participants, PARTICIPANTS, where="participants.parquet"
         ),
-        "frames.parquet": frames,
         "rejects.parquet": conform(assembly.rejects, REJECTS, where="rejects.parquet"),
-    }
-    for name, table in tables.items():
+    }.items():
         write_table(table, output / name)
         rows[name] = table.num_rows
+    frame_count = sum(parts[plan.source].row_count for plan in ledgers)
     return {
         "rows": rows,
-        "counts": _count(assembly, pl.DataFrame(index), frames.num_rows),
+        "counts": _count(assembly, pl.DataFrame(index), frame_count),
         "classes": _count_classes(pl.DataFrame(index)),
         "rejects": _count_rejects(assembly.rejects),
         "batches": [batch.batch_id for batch in assembly.batches],
-        "shards": shards,
-        "codec": _CODECS[settings.codec],
-        "libraries": {"pyarrow": pa.__version__},
+        "shards": [_describe(plan, ("parquet", "tar"), parts) for plan in shards],
+        "ledgers": [_describe(plan, ("frames",), parts) for plan in ledgers],
+        "codec": CODEC_OF[settings.codec],
+        "libraries": list_libraries(),
     }
 
 
-def _chunks(batch: Batch, sequence_ids: Sequence[str], size: int) -> Iterator[pa.Table]:
-    """Yield the batch's sequences in the given order, `size` at a time."""
-    if not sequence_ids:
-        return
-    table = read_table(batch.extraction_dir / "sequences.parquet", SEQUENCES)
-    position = {name: row for row, name in enumerate(table.column("sequence_id").to_pylist())}
-    order = [position[name] for name in sequence_ids]
-    for start in range(0, len(order), size):
-        yield table.take(order[start : start + size])
+def _plan_shards(assembly: Assembly, settings: ShardSettings) -> Iterator[ShardPlan]:
+    for batch, sequence_ids in zip(assembly.batches, assembly.sequence_ids, strict=True):
+        path = batch.extraction_dir / "sequences.parquet"
+        digest = sha256_file(path)
+        row_of = {name: row for row, name in enumerate(batch.sequences["sequence_id"])}
+        for start in range(0, len(sequence_ids), settings.sequences_per_shard):
+            ids = sequence_ids[start : start + settings.sequences_per_shard]
+            rows = tuple(row_of[name] for name in ids)
+            source = hash_source(digest, settings, ids)
+            yield ShardPlan(batch.batch_id, path, ids, rows, source)
 
 
-def _repack(table: pa.Table, settings: ShardSettings, *, where: str) -> pa.Table:
-    """Cut to the dataset's width and encode with its codec."""
-    codec = _CODECS[settings.codec]
-    margin = (_STORED_WIDTH_PX - settings.width_px) // 2
-    rows = table.to_pylist()
-    for row in rows:
-        place = f"{where}, sequence {row['sequence_id']}"
-        _check_row(row, where=place)
-        shape = (row["frame_count"], row["height_px"], row["width_px"])
-        silhouettes = decode_silhouettes(row["silhouettes"], row["codec"], shape, where=place)
-        silhouettes = silhouettes[:, :, margin : _STORED_WIDTH_PX - margin]
-        if codec == BITS:
-            silhouettes = binarise(silhouettes)
-        row["codec"], row["width_px"] = codec, settings.width_px
-        row["silhouettes"] = encode_silhouettes(silhouettes, codec, settings.compression_level)
-    return pa.Table.from_pylist(rows, schema=SEQUENCES)
+def _plan_ledgers(assembly: Assembly, settings: ShardSettings) -> Iterator[LedgerPlan]:
+    for batch in assembly.batches:
+        path = batch.extraction_dir / "frames.parquet"
+        yield LedgerPlan(batch.batch_id, path, hash_source(sha256_file(path), settings, ()))
 
 
-def _check_row(row: dict[str, Any], *, where: str) -> None:
-    lengths = (len(row["frame_index"]), len(row["pts_s"]))
-    if row["width_px"] != _STORED_WIDTH_PX or lengths != (row["frame_count"],) * 2:
-        raise InputError(
-            "sequence is not what its row says",
-            where=where,
-            expected=f"width {_STORED_WIDTH_PX}, {row['frame_count']} frame indices and times",
-            found=f"width {row['width_px']}, {lengths[0]} and {lengths[1]}",
-            fix="run the extraction of the batch again",
-        )
-    numbers = [row["fps"], *row["pts_s"], row["quality_score"] or 0.0]
-    if not all(math.isfinite(number) for number in numbers):
-        raise InputError(
-            "fps, times and quality must be finite numbers",
-            where=where,
-            fix="run the extraction of the batch again",
-        )
+def _make_parts(
+    plans: Sequence[Plan],
+    settings: ShardSettings,
+    output: Path,
+    progress: Progress,
+    worker_count: int,
+    previous: Path | None,
+) -> dict[str, Part]:
+    """Return every part by its source, taken over or made."""
+    total = sum(len(plan.sequence_ids) for plan in plans if isinstance(plan, ShardPlan))
+    progress.start("packing silhouettes", total)
+    version = open_previous(previous)
+    parts: dict[str, Part] = {}
+    missing: list[Plan] = []
+    for plan in plans:
+        part = version.take(plan, output) if version else None
+        if part is None:
+            missing.append(plan)
+            continue
+        parts[plan.source] = part
+        progress.advance(_count_sequences((plan,)))
+    tasks = [_Task(group, settings, output) for group in _group(missing)]
+    useful = min(worker_count, -(-len(tasks) // _TASKS_PER_WORKER))
+    for position, made in map_in_processes(_run_task, tasks, worker_count=useful):
+        group = tasks[position].plans
+        parts |= {plan.source: part for plan, part in zip(group, made, strict=True)}
+        progress.advance(_count_sequences(group))
+    return parts
 
 
-def _write_shard(folder: Path, suffix: str, data: bytes) -> str:
-    folder.mkdir(exist_ok=True)
-    path = folder / f"part-{sha256_bytes(data)[:_NAME_DIGITS]}{suffix}"
-    path.write_bytes(data)
-    return f"{folder.name}/{path.name}"
+def _group(plans: Sequence[Plan]) -> Iterator[tuple[Plan, ...]]:
+    """Yield the plans in order, neighbouring shards of one table together."""
+    group: list[Plan] = []
+    for plan in plans:
+        if group and (plan.table != group[0].table or len(group) == _SHARDS_PER_TASK):
+            yield tuple(group)
+            group = []
+        group.append(plan)
+    if group:
+        yield tuple(group)
 
 
-def _index_rows(packed: pa.Table, shard: str) -> pa.Table:
-    table = packed.append_column("shard", pa.array([shard] * packed.num_rows, pa.string()))
-    table = table.append_column("row", pa.array(range(packed.num_rows), pa.int32()))
-    return table.select(SEQUENCE_INDEX.names).cast(SEQUENCE_INDEX)
+def _run_task(task: _Task) -> list[Part]:
+    first = task.plans[0]
+    if isinstance(first, LedgerPlan):
+        return [write_ledger(first, task.output)]
+    shards = tuple(plan for plan in task.plans if isinstance(plan, ShardPlan))
+    return write_shards_of(shards, task.settings, task.output)
 
 
-def _merge_frames(assembly: Assembly) -> pa.Table:
-    ledgers = [
-        read_table(batch.extraction_dir / "frames.parquet", FRAMES) for batch in assembly.batches
-    ]
-    merged = pl.DataFrame(pa.concat_tables(ledgers)).sort("recording_id", "frame_index")
-    return conform(merged, FRAMES, where="frames.parquet")
+def _count_sequences(plans: Sequence[Plan]) -> int:
+    return sum(len(plan.sequence_ids) for plan in plans if isinstance(plan, ShardPlan))
+
+
+def _describe(plan: Plan, keys: tuple[str, ...], parts: dict[str, Part]) -> dict[str, str]:
+    names = dict(zip(keys, parts[plan.source].names, strict=True))
+    return {"batch_id": plan.batch_id, "source": plan.source} | names
 
 
 def _count(assembly: Assembly, index: pl.DataFrame, frame_count: int) -> dict[str, int]:

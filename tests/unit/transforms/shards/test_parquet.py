@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from transforms.errors import IntegrityError
-from transforms.schemas import PARTICIPANTS, REJECTS, SEQUENCES
+from transforms.schemas import PARTICIPANTS, REJECTS, SEQUENCES, TRACKS
 from transforms.shards.parquet import (
     ROWS_PER_GROUP,
     encode_shard,
@@ -40,7 +40,7 @@ def _sequences(count: int) -> pa.Table:
             "frame_count": 2,
             "height_px": 64,
             "width_px": 44,
-            "codec": "bits-zstd/1",
+            "codec": "bits-zstd/2",
             "frame_index": [0, 1],
             "pts_s": [0.0, 0.04],
             "quality_score": None,
@@ -136,3 +136,27 @@ def test_writer_does_not_depend_on_memory_layout():
     sliced = pa.concat_tables([table, table]).slice(2)
     assert encode_shard(sliced) == encode_shard(table)
     assert np.array_equal(sliced["frame_count"].to_numpy(), [2, 2])
+
+
+def test_numbers_are_stored_as_differences_and_bytes_apart(tmp_path):
+    path = tmp_path / "shard.parquet"
+    path.write_bytes(encode_shard(_sequences(1)))
+    with pq.ParquetFile(path) as file:
+        group = file.metadata.row_group(0)
+        columns = [group.column(number) for number in range(group.num_columns)]
+    found = {column.path_in_schema: column for column in columns}
+    assert "DELTA_BINARY_PACKED" in found["frame_index.list.element"].encodings
+    assert "BYTE_STREAM_SPLIT" in found["pts_s.list.element"].encodings
+    assert found["silhouettes"].compression == "UNCOMPRESSED"
+    assert found["pts_s.list.element"].compression == "ZSTD"
+
+
+def test_lists_of_lists_are_tables_too(tmp_path):
+    row = dict.fromkeys(TRACKS.names, 1) | {"recording_id": "r", "role": "target"}
+    row |= {"sample_frames": [3, 1], "sample_boxes": [[0.5, 1.5], []]}
+    table = pa.Table.from_pylist([row], schema=TRACKS)
+    write_table(table, tmp_path / "tracks.parquet")
+    assert read_table(tmp_path / "tracks.parquet", TRACKS).equals(table)
+    assert pl.read_parquet(tmp_path / "tracks.parquet")["sample_boxes"].to_list() == [
+        [[0.5, 1.5], []]
+    ]

@@ -1,17 +1,23 @@
 import multiprocessing
 import os
 import pickle
+import shutil
 import threading
 from hashlib import sha256
 
 import numpy as np
+import polars as pl
 import pytest
 
 from transforms.errors import InputError, IntegrityError
-from transforms.manifest import directory_version, write_manifest
+from transforms.files import exchange_names
+from transforms.manifest import directory_version, read_manifest, write_manifest
 from transforms.progress import NoProgress
+from transforms.schemas import SEQUENCE_INDEX, conform
 from transforms.settings import ShardSettings
+from transforms.shards import reader
 from transforms.shards.codec import binarise
+from transforms.shards.parquet import write_table
 from transforms.shards.reader import open_dataset
 from transforms.shards.writer import write_shards
 
@@ -54,6 +60,27 @@ def test_frames_come_back_bit_equal(build, codec, width):
         found = dataset.read(name)
         assert found.dtype == np.uint8
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("rows_per_group", [1, 2, 4])
+def test_rows_of_every_group_are_found(build, monkeypatch, rows_per_group):
+    monkeypatch.setattr("transforms.shards.parquet.ROWS_PER_GROUP", rows_per_group)
+    dataset = open_dataset(build(sequences_per_shard=5, codec="grey"))
+    for recording in reversed(RECORDINGS):
+        name = f"{recording['participant_id']}-s1-side"
+        expected = _drawn(name, recording["frames"])[:, :, 10:54]
+        np.testing.assert_array_equal(dataset.read(name), expected)
+
+
+@pytest.mark.parametrize("row", [-1, 2, 7])
+def test_a_row_the_shard_does_not_have_is_refused(build, row):
+    directory = build()
+    path = directory / "index.parquet"
+    index = pl.read_parquet(path).with_columns(row=pl.lit(row, pl.Int32))
+    write_table(conform(index, SEQUENCE_INDEX, where=path.name), path)
+    write_manifest(directory, kind="silhouette_shards", facts={})
+    with pytest.raises(IntegrityError, match=rf"p0-s1-side: the row does not decode.*{row}"):
+        open_dataset(directory).read("p0-s1-side")
 
 
 def test_iteration_follows_the_index(build):
@@ -186,3 +213,24 @@ def test_few_shards_stay_open(write_batch, tmp_path, build, monkeypatch):
     list(dataset.iterate())
     assert list(dataset._open.files) == dataset.index["shard"].to_list()[-2:]
     dataset.read("p0-s1-side")
+
+
+def test_a_version_published_while_another_is_opened_is_never_mixed_with_it(
+    build, tmp_path, monkeypatch
+):
+    old = build()
+    new = tmp_path / "new"
+    shutil.copytree(old, new)
+    facts = read_manifest(new)["facts"]
+    write_manifest(new, kind="silhouette_shards", facts=facts | {"counts": {}})
+    versions = [directory_version(old), directory_version(new)]
+    read, published = reader.read_version, []
+
+    def publish_just_before(directory):
+        if not published:
+            published.append(exchange_names(old, new) or pytest.skip("no exchange here"))
+        return read(directory)
+
+    monkeypatch.setattr(reader, "read_version", publish_just_before)
+    dataset = open_dataset(old)
+    assert dataset.version == versions[1] == directory_version(old)

@@ -9,7 +9,7 @@ from transforms.schemas import FRAMES, PARTICIPANTS, SEQUENCE_INDEX, SEQUENCES
 from transforms.settings import ShardSettings
 from transforms.shards.codec import BITS, encode_silhouettes
 from transforms.shards.parquet import encode_shard, read_table, write_table
-from transforms.shards.verify import verify_dataset
+from transforms.shards.verify import Level, verify_dataset
 from transforms.shards.webdataset import encode_tar
 from transforms.shards.writer import write_shards
 
@@ -34,7 +34,7 @@ def dataset(write_batch, tmp_path):
 def test_a_sound_dataset_has_no_problems(dataset):
     directory, _ = dataset
     assert verify_dataset(directory) == []
-    assert verify_dataset(directory, deep=False) == []
+    assert verify_dataset(directory, Level.NAMES) == []
 
 
 def test_every_flip_and_truncation_is_reported(dataset):
@@ -145,9 +145,10 @@ def test_a_missing_participant_is_found(dataset):
 
 def test_a_ledger_with_other_counts_is_found(dataset):
     directory, facts = dataset
-    _replace_rows(directory / "frames.parquet", FRAMES, status=pl.lit("dropped"))
+    ledger = facts["ledgers"][0]["frames"]
+    _replace_rows(directory / ledger, FRAMES, status=pl.lit("dropped"))
     problems = _republish(directory, facts)
-    assert problems == [("ledger", "frames.parquet")] * 2
+    assert problems == [("name", ledger), ("ledger", ledger), ("ledger", ledger)]
 
 
 def test_every_flip_in_the_manifests_list_of_files_is_reported(dataset):
