@@ -2,5 +2,5 @@
 
 from typing import Final
 
-EXTRACTION_VERSION: Final = 4
+EXTRACTION_VERSION: Final = 5
 """Raise this with every change that can change a result."""

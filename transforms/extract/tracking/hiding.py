@@ -73,11 +73,14 @@ def find_shared_frames(
             is_joint = _widens(run, came, split - 1, 1)
             is_sure = is_joint or _is_apart(came, run, came.first)
             ends.append(_Event(split, came, is_joint, is_sure))
-    # One fragment that ends where this one starts is the same person with a new id, not a merge.
-    at_start = [event for event in starts if event.is_sure and event.frame <= run.first + 1]
+    # One fragment that ends where this one starts is the same person with a new id, not a merge;
+    # for a few frames both ids may have had a box.
+    at_start = [
+        event for event in starts if event.is_sure and event.frame <= run.first + EVENT_FRAMES
+    ]
     if len(at_start) == 1:
         starts.remove(at_start[0])
-    at_end = [event for event in ends if event.is_sure and event.frame >= run.last]
+    at_end = [event for event in ends if event.is_sure and event.frame > run.last - EVENT_FRAMES]
     if len(at_end) == 1:
         ends.remove(at_end[0])
     # Who was seen only as a second box on somebody proves no meeting, but may well end one: where

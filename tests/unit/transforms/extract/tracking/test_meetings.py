@@ -130,3 +130,18 @@ def test_two_who_change_their_ids_where_they_meet_are_in_doubt_only_there() -> N
     meetings = cut_where_shared([swapped, before, after], SHAPE)
     assert {49, 50, 51} <= meetings.shared <= set(range(40, 61))
     assert max(len(piece.frames) for piece in meetings.pieces) < 55
+
+
+def test_who_has_two_ids_for_some_frames_after_a_crossing_is_not_hidden_from_then_on() -> None:
+    # While two people cross, ByteTrack gives the nearer one a new id two frames before it gives up
+    # the old one, whose last boxes are wide: they hold both.
+    nearer = walk(range(62), 100, 5)
+    wide = walk(range(62, 68), 105, 5, width=110)
+    old_id = Fragment(nearer.frames + wide.frames, nearer.detections + wide.detections)
+    new_id = walk(range(66, 100), 115, 5, width=70)
+    before, after = (walk(frames, 720, -5) for frames in (range(62), range(68, 100)))
+    farther = Fragment(before.frames + after.frames, before.detections + after.detections)
+    meetings = cut_where_shared([old_id, new_id, farther], SHAPE)
+    kept = frames_of([piece for piece in meetings.pieces if piece.detections[-1].box[0] > 400])
+    assert kept >= set(range(75, 100))
+    assert max(meetings.shared) < 75
