@@ -6,6 +6,7 @@ extracted by name.
 """
 
 import re
+import stat
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ FRAMES_SUFFIX: Final = ".silhouettes.zst"
 SEQUENCE_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _BLOCK_BYTES: Final = 512
 _END: Final = bytes(2 * _BLOCK_BYTES)
+_MAX_MEMBER_BYTES: Final = 1 << 30
+"""A sparse file can have any size: more is never taken into memory at once."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,11 @@ def _padding(size: int) -> bytes:
 def _read_members(path: Path) -> Iterator[tuple[str, bytes]]:
     """Yield name and content of each member; nothing is taken that `_member` would not write."""
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait for its writer
+            raise IntegrityError("not a readable tar shard", where=path, found="no regular file")
         with path.open("rb") as stream:
-            left = path.stat().st_size
+            left = status.st_size
             place = str(path)
             while (block := stream.read(_BLOCK_BYTES)) != _END[:_BLOCK_BYTES]:
                 name, size = _parse_header(block, where=place)
@@ -127,10 +133,17 @@ def _read_members(path: Path) -> Iterator[tuple[str, bytes]]:
                 left -= _BLOCK_BYTES + size + len(_padding(size))
                 if left < 0:
                     raise IntegrityError("the tar is cut short", where=f"{path}, {name}")
+                if size > _MAX_MEMBER_BYTES:
+                    raise IntegrityError(
+                        "a member is too large",
+                        where=f"{path}, {name}",
+                        expected=f"at most {_MAX_MEMBER_BYTES} bytes",
+                        found=size,
+                    )
                 yield name, stream.read(size)
                 if stream.read(len(_padding(size))) != _padding(size):
                     raise IntegrityError("the tar is damaged", where=place)
-            if stream.read() != _END[_BLOCK_BYTES:]:
+            if stream.read(_BLOCK_BYTES + 1) != _END[_BLOCK_BYTES:]:
                 raise IntegrityError("the tar is damaged", where=place, found="no proper end")
     except OSError as error:
         raise IntegrityError("not a readable tar shard", where=path, found=error) from error

@@ -185,3 +185,30 @@ def test_rows_that_promise_too_much_are_refused(shard: bytes, tmp_path: Path) ->
             pytest.fail(f"{wrong!r}: {_read(tmp_path / 'rows.tar', data)}")
         assert tracemalloc.get_traced_memory()[1] < 2 * 2**20
         tracemalloc.stop()
+
+
+def test_more_than_memory_holds_is_never_taken_in(shard: bytes, tmp_path: Path) -> None:
+    first = _members(shard)[0][0]
+    huge = first.replace()
+    huge.size = 6 * 2**30
+    header = huge.tobuf(tarfile.USTAR_FORMAT)
+    path = tmp_path / "member.tar"
+    path.write_bytes(header)
+    os.truncate(path, 512 + huge.size + 1024)  # holes: no disk is taken
+    with pytest.raises(IntegrityError, match="too large"):
+        list(read_tar(path))
+    tail = tmp_path / "tail.tar"
+    tail.write_bytes(shard)
+    os.truncate(tail, 6 * 2**30)
+    tracemalloc.start()
+    with pytest.raises(IntegrityError, match="no proper end"):
+        list(read_tar(tail))
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()
+
+
+def test_a_pipe_is_no_shard(tmp_path: Path) -> None:
+    path = tmp_path / "pipe.tar"
+    os.mkfifo(path)
+    with pytest.raises(IntegrityError, match="no regular file"):
+        list(read_tar(path))
