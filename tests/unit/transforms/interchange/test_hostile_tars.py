@@ -3,6 +3,7 @@
 Tests of what the reader does with its own shards are with the shards.
 """
 
+import copy
 import io
 import json
 import os
@@ -61,6 +62,12 @@ def _special(kind: bytes, name: str = "r0.json", target: str = "") -> tarfile.Ta
     return header
 
 
+def _renamed(header: tarfile.TarInfo, name: str) -> tarfile.TarInfo:
+    header = copy.copy(header)  # `TarInfo.replace` came with Python 3.11.4
+    header.name = name
+    return header
+
+
 def _hostile(shard: bytes, canary: Path) -> dict[str, bytes]:
     whole = _members(shard)
     first, content = whole[0]
@@ -70,17 +77,17 @@ def _hostile(shard: bytes, canary: Path) -> dict[str, bytes]:
         # The row agrees with its member, so that the name itself must be refused.
         row = content.replace(b'"sequence_id":"r0"', b'"sequence_id":' + json.dumps(name).encode())
         assert row != content
-        header = first.replace(name=f"{name}.json")
+        header = _renamed(first, f"{name}.json")
         header.size = len(row)
         return [
             (header, row),
-            (pair[1][0].replace(name=f"{name}.silhouettes.zst"), pair[1][1]),
+            (_renamed(pair[1][0], f"{name}.silhouettes.zst"), pair[1][1]),
         ]
 
     ustar, pax, gnu = tarfile.USTAR_FORMAT, tarfile.PAX_FORMAT, tarfile.GNU_FORMAT
-    attributed = first.replace(name=first.name)
+    attributed = copy.copy(first)
     attributed.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.size": str(2**40)}
-    sized = first.replace(name=first.name)
+    sized = copy.copy(first)
     sized.pax_headers = {"size": str(2**40)}
     cases = {
         "parent": _archive(named("../r0"), ustar),
@@ -89,7 +96,7 @@ def _hostile(shard: bytes, canary: Path) -> dict[str, bytes]:
         "backslash": _archive(named("..\\r0"), ustar),
         "dot": _archive(named("."), ustar),
         "newline": _archive(named("r\n0"), ustar),
-        "case_of_suffix": _archive([(first.replace(name="r0.JSON"), content), pair[1]], ustar),
+        "case_of_suffix": _archive([(_renamed(first, "r0.JSON"), content), pair[1]], ustar),
         "symlink": _archive(
             [(_special(tarfile.SYMTYPE, target="/etc/passwd"), b""), pair[1]], ustar
         ),
@@ -177,7 +184,7 @@ def test_rows_that_promise_too_much_are_refused(shard: bytes, tmp_path: Path) ->
     for wrong in (b"1000000000", b"-1", b"0", b"1e3", b'"3"', b"null", b"true"):
         changed = content.replace(b'"frame_count":3', b'"frame_count":' + wrong)
         assert changed != content
-        sized = header.replace(name=header.name)
+        sized = copy.copy(header)
         sized.size = len(changed)
         data = _archive([(sized, changed), silhouettes], tarfile.USTAR_FORMAT)
         tracemalloc.start()
@@ -189,7 +196,7 @@ def test_rows_that_promise_too_much_are_refused(shard: bytes, tmp_path: Path) ->
 
 def test_more_than_memory_holds_is_never_taken_in(shard: bytes, tmp_path: Path) -> None:
     first = _members(shard)[0][0]
-    huge = first.replace()
+    huge = copy.copy(first)
     huge.size = 6 * 2**30
     header = huge.tobuf(tarfile.USTAR_FORMAT)
     path = tmp_path / "member.tar"
