@@ -2,5 +2,5 @@
 
 from typing import Final
 
-EXTRACTION_VERSION: Final = 5
+EXTRACTION_VERSION: Final = 6
 """Raise this with every change that can change a result."""

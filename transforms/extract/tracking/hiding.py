@@ -8,7 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from transforms.extract.detection.boxes import covered_share, side_touched
+from transforms.extract.detection.boxes import (
+    covered_share,
+    intersection_over_union,
+    side_touched,
+)
 from transforms.extract.protocols import Box
 from transforms.extract.tracking.fragments import Fragment
 
@@ -74,15 +78,15 @@ def find_shared_frames(
             is_sure = is_joint or _is_apart(came, run, came.first)
             ends.append(_Event(split, came, is_joint, is_sure))
     # One fragment that ends where this one starts is the same person with a new id, not a merge;
-    # for a few frames both ids may have had a box.
+    # for a few frames both ids may have had a box. Of several it is the one that fits best.
     at_start = [
         event for event in starts if event.is_sure and event.frame <= run.first + EVENT_FRAMES
     ]
-    if len(at_start) == 1:
-        starts.remove(at_start[0])
+    if at_start:
+        starts.remove(max(at_start, key=lambda event: _resemblance(run, event)))
     at_end = [event for event in ends if event.is_sure and event.frame > run.last - EVENT_FRAMES]
-    if len(at_end) == 1:
-        ends.remove(at_end[0])
+    if at_end:
+        ends.remove(max(at_end, key=lambda event: _resemblance(run, event)))
     # Who was seen only as a second box on somebody proves no meeting, but may well end one: where
     # two people changed their ids, each is seen so just before or after.
     shared: set[int] = set()
@@ -93,6 +97,13 @@ def find_shared_frames(
         before = max((start.frame for start in starts if start.frame < end.frame), default=None)
         shared |= _follow_event(run, end, before, -1, fps)
     return shared
+
+
+def _resemblance(run: Fragment, event: _Event) -> float:
+    """Return how well the other one, had they gone on, would lie where the run begins or ends."""
+    frame = min(max(event.frame, run.first), run.last)
+    box = run.box_at(frame)
+    return 0.0 if box is None else intersection_over_union(event.other.predict(frame), box)
 
 
 def _follow_event(

@@ -145,3 +145,18 @@ def test_who_has_two_ids_for_some_frames_after_a_crossing_is_not_hidden_from_the
     kept = frames_of([piece for piece in meetings.pieces if piece.detections[-1].box[0] > 400])
     assert kept >= set(range(75, 100))
     assert max(meetings.shared) < 75
+
+
+def test_of_two_who_end_where_an_id_begins_the_one_that_fits_goes_on_in_it() -> None:
+    # The farther one gets a new id just when a nearer one walks in front and is lost for a while.
+    own, wide = (
+        walk(range(56), 100, 5, height=160),
+        walk(range(56, 58), 105, 5, height=160, width=100),
+    )
+    old_id = Fragment(own.frames + wide.frames, own.detections + wide.detections)
+    new_id = walk(range(56, 100), 100, 5, height=160, width=50)
+    before, after = (walk(frames, 660, -5) for frames in (range(57), range(64, 100)))
+    nearer = Fragment(before.frames + after.frames, before.detections + after.detections)
+    meetings = cut_where_shared([old_id, new_id, nearer], SHAPE)
+    kept = frames_of([piece for piece in meetings.pieces if piece.detections[-1].box[0] > 450])
+    assert kept >= set(range(75, 100))
