@@ -56,14 +56,14 @@ test: $(VENV)/.all  ## The whole test suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not proof and not data and not gpu"
 
 unit: $(VENV)/.all  ## Only the tests that end in seconds
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit -m "not slow" -q
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit -m "not slow and not gpu" -q
 
 check: $(VENV)/.all  ## Format, lint, types, layers and unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit -m "not slow" -q
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit -m "not slow and not gpu" -q
 
 proof: $(VENV)/.all  ## The long proofs: fault injection at full count, statistics
 	$(BIN)/python -m pytest -m proof
