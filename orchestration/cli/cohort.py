@@ -7,6 +7,7 @@ import typer
 
 from assets.workspace import Workspace
 from orchestration.cli.console import print_json, say, workspace_of
+from orchestration.cli.single_batch import write_single_batch
 from transforms.errors import InputError
 from transforms.processes import count_workers
 
@@ -56,38 +57,15 @@ def synth(
 
 
 def _make_silhouettes(workspace: Workspace, output: Path, seed: int) -> None:
-    import tempfile
-
-    from assets.progress import terminal_progress
-    from transforms.files import publish_directory
-    from transforms.manifest import write_manifest
-    from transforms.shards.writer import write_shards
     from transforms.synth.silhouettes import SCOLIOSIS1K_SHAPE, write_silhouette_batch
 
-    settings = workspace.settings
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(dir=output.parent, prefix=".tmp-") as scratch,
-        publish_directory(output) as staging,
-        terminal_progress() as progress,
-    ):
-        batch = Path(scratch)
-        write_silhouette_batch(
-            SCOLIOSIS1K_SHAPE,
-            seed,
-            batch,
-            worker_count=count_workers(settings.runtime.worker_count),
-            progress=progress,
-        )
-        facts = write_shards(
-            [batch / "intake"],
-            [batch / "extraction"],
-            settings.shards,
-            staging,
-            progress=progress,
-            worker_count=count_workers(settings.runtime.worker_count),
-        )
-        write_manifest(staging, kind="silhouette_shards", facts=facts)
+    write_single_batch(
+        workspace,
+        output,
+        lambda tables, worker_count, progress: write_silhouette_batch(
+            SCOLIOSIS1K_SHAPE, seed, tables, worker_count=worker_count, progress=progress
+        ),
+    )
 
 
 def intake(

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from orchestration.cli.console import print_json, say, workspace_of
+from orchestration.cli.single_batch import write_single_batch
 from transforms.errors import InputError
-from transforms.processes import count_workers
 
 if TYPE_CHECKING:
     from transforms.interchange.importer import ImportSummary
@@ -39,40 +39,22 @@ def import_tree(
     Pickles are read by a parser that can't run anything. What is not taken is listed with its
     reason in `rejects.parquet` and here; the rest goes on. `docs/interchange.md` says more.
     """
-    import tempfile
-
-    from assets.progress import terminal_progress
-    from transforms.files import publish_directory
     from transforms.interchange.importer import import_tree as import_sequences
-    from transforms.manifest import write_manifest
-    from transforms.shards.writer import write_shards
 
     _refuse_existing(to)
-    settings = workspace_of(context).settings
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(dir=to.parent, prefix=".tmp-") as scratch,
-        publish_directory(to) as staging,
-        terminal_progress() as progress,
-    ):
-        tables = Path(scratch)
-        summary = import_sequences(
+    summary = write_single_batch(
+        workspace_of(context),
+        to,
+        lambda tables, worker_count, progress: import_sequences(
             tree,
             tables,
             batch_id=batch,
             fps=fps,
             sequence_list=sequences,
-            worker_count=count_workers(settings.runtime.worker_count),
+            worker_count=worker_count,
             progress=progress,
-        )
-        facts = write_shards(
-            [tables / "intake"],
-            [tables / "extraction"],
-            settings.shards,
-            staging,
-            progress=progress,
-        )
-        write_manifest(staging, kind="silhouette_shards", facts=facts)
+        ),
+    )
     _report(summary, to, as_json=json)
 
 
