@@ -92,11 +92,12 @@ class FrameStore:
             IntegrityError: a sequence is damaged.
             IndexError: there is no such sequence or frame.
         """
-        positions = self._locate(sequences, frames)
         shape = (frames.shape[0], 1, frames.shape[1], FRAME_HEIGHT_PX, FRAME_WIDTH_PX)
         batch = np.empty(shape, np.float32) if out is None else out
         _require_buffer(batch, shape, np.float32)
-        unpack_to_float(self.rows, positions, batch.reshape(-1, FRAME_PX))
+        # Brought together first: unpacking rows from all over the map takes twice as long.
+        packed = self.gather_packed(sequences, frames)
+        unpack_to_float(packed.reshape(-1, packed.shape[-1]), batch.reshape(-1, FRAME_PX))
         return batch
 
     def gather_packed(

@@ -20,14 +20,13 @@ PACKED_BYTES: Final = FRAME_PX // 8
 """A binary frame: its pixels row by row, the first in the highest bit."""
 
 Rows = NDArray[np.uint8]
-Positions = NDArray[np.int64]
 
 
 class Kernels(NamedTuple):
     """The compiled functions; of all arrays the first is read and the last is written."""
 
-    expand_bits: Callable[[Rows, Positions, NDArray[np.int64], NDArray[np.int64]], None]
-    scale_grey: Callable[[Rows, Positions, NDArray[np.float32], NDArray[np.float32]], None]
+    expand_bits: Callable[[Rows, NDArray[np.int64], NDArray[np.int64]], None]
+    scale_grey: Callable[[Rows, NDArray[np.float32], NDArray[np.float32]], None]
     widen_bits: Callable[[Rows, NDArray[np.uint64]], None]
 
 
@@ -38,11 +37,10 @@ def compiled_kernels() -> Kernels:
 
     # Writable arrays are accepted where read-only ones are, but not the other way round.
     rows = types.Array(types.uint8, 2, "C", readonly=True)
-    positions = types.Array(types.int64, 1, "C", readonly=True)
     words, levels = types.int64[:, ::1], types.float32[::1]
     return Kernels(
-        compile_function(_expand_bits, types.void(rows, positions, words, words)),
-        compile_function(_scale_grey, types.void(rows, positions, levels, types.float32[:, ::1])),
+        compile_function(_expand_bits, types.void(rows, words, words)),
+        compile_function(_scale_grey, types.void(rows, levels, types.float32[:, ::1])),
         compile_function(_widen_bits, types.void(rows, types.uint64[:, ::1])),
     )
 
@@ -59,20 +57,19 @@ def grey_levels() -> NDArray[np.float32]:
     return np.arange(256, dtype=np.float32) / np.float32(255)
 
 
-def unpack_to_float(rows: Rows, positions: Positions, out: NDArray[np.float32]) -> None:
-    """Write the frames at `positions` as floats in [0, 1].
+def unpack_to_float(rows: Rows, out: NDArray[np.float32]) -> None:
+    """Write frames as floats in [0, 1].
 
     Args:
         rows: `(frame, 352) uint8` binary or `(frame, 2816) uint8` grey, contiguous.
-        positions: `(wanted,)` frames; they must exist, nothing checks them again.
-        out: `(wanted, 2816) float32`, contiguous.
+        out: `(frame, 2816) float32`, contiguous.
     """
     if rows.shape[1] == FRAME_PX:
-        compiled_kernels().scale_grey(rows, positions, grey_levels(), out)
+        compiled_kernels().scale_grey(rows, grey_levels(), out)
     else:
         # Two floats to a word: only whole words are copied, so no compiler has to be clever.
         table = bit_levels().view(np.int64)  # (256, 4)
-        compiled_kernels().expand_bits(rows, positions, table, out.view(np.int64))
+        compiled_kernels().expand_bits(rows, table, out.view(np.int64))
 
 
 def unpack_to_uint8(rows: Rows, out: Rows | None = None) -> Rows:
@@ -92,12 +89,10 @@ def unpack_to_uint8(rows: Rows, out: Rows | None = None) -> Rows:
     return out
 
 
-def _expand_bits(
-    rows: Rows, positions: Positions, table: NDArray[np.int64], out: NDArray[np.int64]
-) -> None:
+def _expand_bits(rows: Rows, table: NDArray[np.int64], out: NDArray[np.int64]) -> None:
     """Write four words for every byte."""
-    for i in range(positions.size):
-        source, target = rows[positions[i]], out[i]
+    for i in range(rows.shape[0]):
+        source, target = rows[i], out[i]
         for byte in range(source.size):
             words = table[source[byte]]
             # All reads before the writes: the compiler cannot know that they do not overlap.
@@ -109,12 +104,10 @@ def _expand_bits(
             target[first + 3] = d
 
 
-def _scale_grey(
-    rows: Rows, positions: Positions, table: NDArray[np.float32], out: NDArray[np.float32]
-) -> None:
+def _scale_grey(rows: Rows, table: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Write one float for every byte."""
-    for i in range(positions.size):
-        source, target = rows[positions[i]], out[i]
+    for i in range(rows.shape[0]):
+        source, target = rows[i], out[i]
         for pixel in range(source.size):
             target[pixel] = table[source[pixel]]
 

@@ -142,7 +142,7 @@ class Store(ABC):
         samples, frames = rows.shape[:2]
         flat = np.ascontiguousarray(rows.reshape(-1, PACKED_BYTES))
         out = self.buffer((samples, 1, frames, HEIGHT_PX, WIDTH_PX))
-        unpack_to_float(flat, np.arange(len(flat)), out.reshape(len(flat), -1))
+        unpack_to_float(flat, out.reshape(len(flat), -1))
         return out
 
     def footprint(self) -> int:

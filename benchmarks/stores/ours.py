@@ -14,7 +14,7 @@ from transforms.shards.writer import write_shards
 
 
 class FrameStoreFloats(Store):
-    """The frame store, unpacked by the fused kernel."""
+    """The frame store, gathered and then unpacked by our kernel."""
 
     name = "gaitworks, frame store"
     key = "gaitworks"

@@ -36,7 +36,7 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cohort that no threshold was tuned on: another seed than the demo's."""
     folder = tmp_path_factory.mktemp("crossings")
     settings = SynthSettings(
-        seed=7777,
+        seed=90210,
         participants={"positive": 50, "neutral": 50, "negative": 100},
         batches=1,
         second_session_fraction=0.0,
