@@ -15,7 +15,13 @@ from assets.extraction import (
 from assets.intake import INTAKE_REGISTER, intake_register
 from assets.release import DATASET_RELEASE, dataset_release
 from assets.report import RESULTS_REPORT, results_report
-from assets.sources import model_weights, overrides, raw_cohort, synthetic_truth
+from assets.sources import (
+    model_weights,
+    overrides,
+    partitions,
+    raw_cohort,
+    synthetic_truth,
+)
 from assets.splits import PARTICIPANT_SPLITS, participant_splits
 from assets.stage import Stage
 
@@ -34,6 +40,7 @@ SOURCE_SPECS: Final[tuple[AssetSpec, ...]] = (
     raw_cohort,
     overrides,
     model_weights,
+    partitions,
     synthetic_truth,
 )
 ASSETS: Final[tuple[AssetsDefinition, ...]] = (

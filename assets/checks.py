@@ -115,12 +115,23 @@ def shards_hold_what_the_manifest_says(workspace: Workspace) -> AssetCheckResult
 
 @asset_check(asset=PARTICIPANT_SPLITS.name, blocking=True)
 def participants_are_disjoint(workspace: Workspace) -> AssetCheckResult:
-    """No participant, session or video is on two sides, and every count is as promised."""
-    from transforms.splits.audit import audit_split
+    """No person, visit, video or copy of a walk is on two sides, and every count is as promised."""
+    from transforms.audit.checks import audit_split
+    from transforms.schemas import NEAR_DUPLICATES_NAME
 
-    split = read_table(PARTICIPANT_SPLITS.directory(workspace, None), "split.parquet")
-    index = read_table(SILHOUETTE_SHARDS.directory(workspace, None), "index.parquet")
-    return _result([str(finding) for finding in audit_split(split, index)])
+    splits = PARTICIPANT_SPLITS.directory(workspace, None)
+    shards = SILHOUETTE_SHARDS.directory(workspace, None)
+    findings = audit_split(
+        read_table(splits, "split.parquet"),
+        read_table(shards, "index.parquet"),
+        near_duplicates=read_table(splits, NEAR_DUPLICATES_NAME),
+        participants=read_table(shards, "participants.parquet"),
+    )
+    warnings = [str(finding) for finding in findings if finding.severity == "warning"]
+    return _result(
+        [str(finding) for finding in findings if finding.severity == "error"],
+        warnings=MetadataValue.md("\n".join(f"- {line}" for line in warnings[:50]) or "none"),
+    )
 
 
 @asset_check(asset=MODEL_EVALUATION.name, blocking=True)

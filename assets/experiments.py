@@ -15,7 +15,6 @@ from assets.splits import PARTICIPANT_SPLITS
 from assets.stage import Stage, stage_asset
 from assets.training_process import run_job
 from assets.workspace import Workspace
-from transforms.files import canonical_json, sha256_bytes, write_bytes_atomic
 from transforms.progress import Progress
 
 TRAINED_MODEL: Final = Stage(
@@ -51,7 +50,7 @@ def trained_model(context: AssetExecutionContext, workspace: Workspace) -> Mater
             **_job_arguments(workspace, context.partition_key, output),
             training=workspace.settings.training,
         )
-        run_job(_write_job(workspace, "train", job), progress=progress, log=context.log.info)
+        run_job(job, workspace.scratch, progress=progress, log=context.log.info)
         return {}
 
     return materialise(context, workspace, TRAINED_MODEL, build, _describe_model)
@@ -82,7 +81,7 @@ def model_evaluation(
             training=workspace.settings.training,
             evaluation=workspace.settings.evaluation,
         )
-        run_job(_write_job(workspace, "evaluate", job), progress=progress, log=context.log.info)
+        run_job(job, workspace.scratch, progress=progress, log=context.log.info)
         return {}
 
     return materialise(context, workspace, MODEL_EVALUATION, build, _describe_evaluation)
@@ -101,14 +100,6 @@ def _job_arguments(workspace: Workspace, key: str, output: Path) -> dict[str, An
         "scratch": workspace.scratch / "training",
         "device": workspace.settings.runtime.device,
     }
-
-
-def _write_job(workspace: Workspace, verb: str, job: Any) -> Path:
-    # `Any`: the job models live in training, which this module must not import when it loads.
-    data = canonical_json(job.model_dump(mode="json"))
-    path = workspace.scratch / "jobs" / f"{verb}-{sha256_bytes(data)[:16]}.json"
-    write_bytes_atomic(path, data)
-    return path
 
 
 def _describe_model(directory: Path) -> Metadata:

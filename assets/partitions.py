@@ -49,7 +49,7 @@ def list_experiments(settings: Settings) -> list[Experiment]:
     return [
         Experiment(model, variant, seed)
         for model in settings.experiments.models
-        for variant in settings.splits.ratios
+        for variant in settings.experiments.variants
         for seed in settings.experiments.seeds
     ]
 
@@ -67,7 +67,7 @@ def find_experiment(settings: Settings, key: str) -> Experiment:
             where="params.yaml",
             expected=", ".join(cells),
             found=key,
-            fix="add its model, ratio or seed to `experiments` and `splits`",
+            fix="add its model, variant or seed to `experiments`",
         )
     return cells[key]
 

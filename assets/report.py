@@ -39,7 +39,7 @@ RESULTS_REPORT: Final = Stage(
         MODEL_EVALUATION,
     ),
     params=SNAPSHOT_SECTIONS,
-    code_version="1",
+    code_version="2",
 )
 
 

@@ -9,7 +9,7 @@ from dagster import AssetSpec
 from assets.partitions import Partitioning, intake_batches
 from assets.stage import Source
 from assets.workspace import Workspace
-from transforms.files import canonical_json, sha256_bytes
+from transforms.files import canonical_json, sha256_bytes, sha256_file
 from transforms.weights.registry import REGISTRY_NAME, STORE_NAME, Registry, read_registry
 from transforms.weights.verified import Weights
 
@@ -48,9 +48,23 @@ class WeightsSource(Source):
         return self.registry(workspace).weights(name, workspace.path / STORE_NAME)
 
 
+@dataclass(frozen=True)
+class PartitionSource(Source):
+    """Splits that others made; only the file that the settings name counts for the lineage."""
+
+    def version(self, workspace: Workspace, partition: str | None) -> str:
+        """Return the hash of the file in use, or that of nothing."""
+        splits = workspace.settings.splits
+        if splits.protocol != "imported" or splits.partition is None:
+            return sha256_bytes(b"")
+        path = self.directory(workspace, None) / splits.partition
+        return sha256_file(path) if path.is_file() else sha256_bytes(b"")
+
+
 RAW_COHORT: Final = Source("raw_cohort", "raw", Partitioning.INTAKE_BATCH)
 OVERRIDES: Final = Source("overrides", "overrides", Partitioning.INTAKE_BATCH, is_optional=True)
 MODEL_WEIGHTS: Final = WeightsSource("model_weights", REGISTRY_NAME)
+PARTITIONS: Final = PartitionSource("partitions", "partitions", is_optional=True)
 SYNTHETIC_TRUTH: Final = Source("synthetic_truth", "truth")
 
 raw_cohort: Final = AssetSpec(
@@ -87,6 +101,17 @@ overrides: Final = AssetSpec(
     owners=["team:data-management"],
     partitions_def=intake_batches,
     metadata={"folder": OVERRIDES.folder},
+)
+partitions: Final = AssetSpec(
+    PARTITIONS.name,
+    description=(
+        "Splits that others made, `partitions/NAME.json`: lists of ids to train and test on. Only "
+        "the protocol `imported` reads one."
+    ),
+    group_name="sources",
+    kinds={"json"},
+    owners=["team:research"],
+    metadata={"folder": PARTITIONS.folder},
 )
 model_weights: Final = AssetSpec(
     MODEL_WEIGHTS.name,

@@ -8,14 +8,18 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from transforms.errors import GaitworksError, error_from_exit_code
+from transforms.files import canonical_json, sha256_bytes, write_bytes_atomic
 from transforms.progress import Progress
 
+if TYPE_CHECKING:
+    from training.job import Job
 
-def run_job(job: Path, *, progress: Progress, log: Callable[[str], None]) -> None:
-    """Run `python -m training.run JOB` to its end.
+
+def run_job(job: "Job", scratch: Path, *, progress: Progress, log: Callable[[str], None]) -> None:
+    """Write a job below `scratch` and run `python -m training.run` on it to its end.
 
     Each line of its standard output is one JSON object: `{"start": label, "total": n}`,
     `{"advance": n, "note": text}`, `{"log": text}` or `{"error": {...}}`. Its standard error is
@@ -24,12 +28,15 @@ def run_job(job: Path, *, progress: Progress, log: Callable[[str], None]) -> Non
     Raises:
         GaitworksError: the job ended with an error or was killed; the message is the job's own.
     """
-    error_log = job.with_suffix(".stderr.log")
+    data = canonical_json(job.model_dump(mode="json"))
+    path = scratch / "jobs" / f"{job.kind}-{sha256_bytes(data)[:16]}.json"
+    write_bytes_atomic(path, data)
+    error_log = path.with_suffix(".stderr.log")
     error: dict[str, Any] = {}
     with (
         error_log.open("wb") as stderr,
         subprocess.Popen(
-            [sys.executable, "-m", "training.run", str(job)],
+            [sys.executable, "-m", "training.run", str(path)],
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,

@@ -19,6 +19,7 @@ def test_definitions_load_with_the_known_assets() -> None:
     assert keys == {
         "raw_cohort",
         "overrides",
+        "partitions",
         "model_weights",
         "synthetic_truth",
         "intake_register",

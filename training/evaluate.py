@@ -8,12 +8,12 @@ import torch
 from training.data import SPLIT_NAME, SequenceSet, select_side
 from training.frame_store import open_frame_store
 from training.job import EvaluationJob
-from training.metrics import summarise_predictions
 from training.model_card import load_model
 from training.predict import predict_probabilities
 from transforms.errors import InputError
 from transforms.files import canonical_json, sha256_file
 from transforms.labels import SCOLIOSIS_LABELS
+from transforms.metrics.metrics import summarise_predictions
 from transforms.progress import Progress
 from transforms.schemas import PREDICTIONS, conform
 from transforms.shards.parquet import write_table

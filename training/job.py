@@ -12,7 +12,6 @@ from transforms.errors import SettingsError
 from transforms.settings import (
     EvaluationSettings,
     Name,
-    Ratio,
     Section,
     Seed,
     TrainingSettings,
@@ -33,7 +32,7 @@ class _ExperimentJob(Section):
 
     experiment: Annotated[str, Field(min_length=1)]
     model: Name
-    variant: Ratio
+    variant: Name
     seed: Seed
     dataset: Path
     splits: Path

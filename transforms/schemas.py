@@ -191,6 +191,18 @@ SPLIT: Final = _schema(
     ("side", _TEXT, False),  # train | selection | test | unused
 )
 
+# One row per pair of sequences that show one recording, as far as the pixels tell.
+NEAR_DUPLICATES_NAME: Final = "near_duplicates.parquet"
+NEAR_DUPLICATES: Final = _schema(
+    ("first", _TEXT, False),
+    ("second", _TEXT, False),  # first < second
+    ("kind", _TEXT, False),  # identical | near
+    ("is_mirrored", pa.bool_(), False),
+    ("rate", pa.float64(), False),  # 2: the second shows it twice as fast
+    ("overlap_frames", pa.int32(), False),  # of the one that has fewer there
+    ("distance", pa.float64(), False),  # 0: the same; below 1: reported
+)
+
 # One row per tested sequence of an experiment.
 PREDICTIONS: Final = _schema(
     ("sequence_id", _TEXT, False),

@@ -23,6 +23,8 @@ Device = Literal["auto", "cpu", "cuda"]
 Engine = Literal["local", "ray"]
 FrameSampling = Literal["fixed_unordered", "fixed_ordered"]
 Ratio = Literal["ratio_1_1_2", "ratio_1_1_4", "ratio_1_1_8", "ratio_1_1_16"]
+Protocol = Literal["fixed_test_nested", "paper_exact", "k_fold", "sequence_wise", "imported"]
+FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 
 
 class Section(BaseModel):
@@ -159,14 +161,25 @@ class ShardSettings(Section):
 
 
 class SplitSettings(Section):
-    """Who is trained on, selected on and tested on."""
+    """Who is trained on, selected on and tested on; `docs/splits.md` describes the protocols."""
 
-    protocol: Literal["fixed_test_nested"] = "fixed_test_nested"
+    protocol: Protocol = "fixed_test_nested"
     seed: Seed = 2026
     test_fraction: Fraction = 0.3
     selection_fraction: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.1
     ratios: Annotated[tuple[Ratio, ...], Field(min_length=1)] = ("ratio_1_1_2", "ratio_1_1_4")
-    training_size: Positive | None = None  # sequences; null: the largest that all ratios allow
+    training_size: Positive | None = None  # sequences; null: what the protocol says
+    folds: Annotated[int, Field(ge=2, le=50)] = 5
+    partition: FileName | None = None  # below partitions/; this and the next are for `imported`
+    partition_naming: Literal["sequences", "participants"] | None = None  # null: found out
+    participants_known: Positive | None = None  # people behind ids that do not name them
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The names of what a split by these settings holds."""
+        if self.protocol == "k_fold":
+            return tuple(f"fold_{number}" for number in range(1, self.folds + 1))
+        return ("imported",) if self.protocol == "imported" else self.ratios
 
     @model_validator(mode="after")
     def _leave_something_to_train_on(self) -> Self:
@@ -174,6 +187,8 @@ class SplitSettings(Section):
             raise ValueError("test_fraction + selection_fraction must stay below 0.9")
         if len(set(self.ratios)) != len(self.ratios):
             raise ValueError("ratios must not repeat")
+        if self.protocol == "imported" and self.partition is None:
+            raise ValueError("`imported` needs `partition`, a JSON file below partitions/")
         return self
 
 
@@ -219,9 +234,10 @@ class TrainingSettings(Section):
 
 
 class ExperimentSettings(Section):
-    """The grid: every model on every ratio of the split with every seed."""
+    """The grid: every model on these variants of the split with every seed."""
 
     models: Annotated[tuple[Name, ...], Field(min_length=1)] = ("sconet", "sconet_mt")
+    variants: Annotated[tuple[Name, ...], Field(min_length=1)] = ("ratio_1_1_2", "ratio_1_1_4")
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
 
 
@@ -264,6 +280,16 @@ class Settings(Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     release: ReleaseSettings = ReleaseSettings()
     runtime: RuntimeSettings = RuntimeSettings()
+
+    @model_validator(mode="after")
+    def _train_on_what_the_split_has(self) -> Self:
+        unknown = set(self.experiments.variants) - set(self.splits.variants)
+        if unknown:
+            raise ValueError(
+                f"experiments.variants: {', '.join(sorted(unknown))}; a split by "
+                f"{self.splits.protocol} has {', '.join(self.splits.variants)}"
+            )
+        return self
 
     def section(self, name: str) -> dict[str, Any]:
         """Return one section as plain JSON values, for fingerprints and lineage."""

@@ -7,7 +7,17 @@ from typing import Annotated, Final
 import click
 import typer
 
-from orchestration.cli import cohort, doctor, interchange, pipeline, release, shards, weights
+from orchestration.cli import (
+    audit,
+    cohort,
+    doctor,
+    gap,
+    interchange,
+    pipeline,
+    release,
+    shards,
+    weights,
+)
 from orchestration.cli.console import Context, print_json, say
 from orchestration.definitions import WORKSPACE_VARIABLE
 from transforms.errors import GaitworksError
@@ -36,6 +46,8 @@ app.command()(pipeline.demo)
 app.command()(pipeline.run)
 app.command()(pipeline.status)
 app.command()(pipeline.verify)
+app.command()(audit.audit)
+app.command()(gap.gap)
 app.command()(pipeline.ui)
 app.command()(doctor.doctor)
 app.add_typer(shards.app, name="shards")

@@ -34,7 +34,7 @@ TINY: Mapping[str, Mapping[str, Any]] = {
         "milestones": [8],
         "checkpoint_every_steps": 4,
     },
-    "experiments": {"models": ["sconet_mt"]},
+    "experiments": {"models": ["sconet_mt"], "variants": ["ratio_1_1_2"]},
     "evaluation": {"bootstrap_resamples": 100},
 }
 
@@ -83,7 +83,7 @@ def make_workspace(path: Path) -> Path:
     for name in ("params.yaml", "dvc.yaml", "weights.toml", ".dvcignore", ".gitignore"):
         shutil.copyfile(ROOT / name, path / name)
     shutil.copytree(ROOT / ".dvc", path / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
-    for folder in ("raw", "truth", "overrides"):
+    for folder in ("raw", "truth", "overrides", "partitions"):
         (path / folder).mkdir()
         shutil.copyfile(ROOT / folder / "README.md", path / folder / "README.md")
     for section, values in TINY.items():

@@ -1,16 +1,22 @@
 """Tables of who is in a dataset (a paper's Table 1) and of who is on which side of its split."""
 
 import math
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import polars as pl
 
+from transforms.describe.split_facts import (
+    SIDES,
+    minutes_by_side,
+    order_variants,
+    variant_place,
+)
 from transforms.labels import SCOLIOSIS_LABELS
 
 # Worst first, as the field prints its tables and ratios.
 _ORDER: Final = tuple(reversed(SCOLIOSIS_LABELS))
 _TOTAL: Final = "all"
-_SIDES: Final = ("train", "selection", "test", "unused")
 _MEASURES: Final = {
     "age_years": "age (years)",
     "height_cm": "height (cm)",
@@ -93,7 +99,77 @@ def describe_split(split: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _place(variant: str, side: str, label: str) -> tuple[list[int], str, int, int]:
-    weights = [int(word) for word in variant.split("_") if word.isdigit()]
-    labels = (*_ORDER, _TOTAL)
-    return (weights, variant, _SIDES.index(side), labels.index(label))
+def describe_sides(split: pl.DataFrame, proof: Mapping[str, Any]) -> pl.DataFrame:
+    """Return one row per variant and side, and per class `participants / sequences / minutes`.
+
+    Args:
+        split: the split (schema `SPLIT`).
+        proof: its proof; minutes are left out where it has none.
+    """
+    cells, nothing = _cells(split, proof)
+    labels = sorted({label for _, _, label in cells}, key=_label_place)
+    groups = list(dict.fromkeys((variant, side) for variant, side, _ in cells))
+    return pl.DataFrame(
+        [
+            {"variant": variant, "side": side}
+            | {label: _write(cells.get((variant, side, label), nothing)) for label in labels}
+            for variant, side in groups
+        ]
+    )
+
+
+def describe_folds(split: pl.DataFrame, proof: Mapping[str, Any]) -> pl.DataFrame:
+    """Return who is tested in which fold: one row per fold, a cell per class, and how even it is.
+
+    Cells are `participants / sequences / minutes`. The last rows hold the fewest and the most that
+    a fold has, and the even share, which whole participants may not allow.
+    """
+    cells, nothing = _cells(split, proof)
+    folds = order_variants(split["variant"])
+    labels = sorted({label for _, side, label in cells if side == "test"}, key=_label_place)
+    rows: list[dict[str, str]] = [{"fold": fold} for fold in folds]
+    fewest, most, even = {"fold": "fewest"}, {"fold": "most"}, {"fold": "even share"}
+    for label in labels:
+        tested = [cells.get((fold, "test", label), nothing) for fold in folds]
+        for row, cell in zip(rows, tested, strict=True):
+            row[label] = _write(cell)
+        kinds = list(zip(*tested, strict=True))  # participants, sequences, minutes of all folds
+        fewest[label] = _write(tuple(min(kind) for kind in kinds))
+        most[label] = _write(tuple(max(kind) for kind in kinds))
+        even[label] = " / ".join(f"{math.fsum(kind) / len(folds):,.1f}" for kind in kinds)
+    return pl.DataFrame([*rows, fewest, most, even])
+
+
+def _cells(
+    split: pl.DataFrame, proof: Mapping[str, Any]
+) -> tuple[dict[tuple[str, str, str], tuple[float, ...]], tuple[float, ...]]:
+    """Return (variant, side, label) -> counts, in the order of `describe_split`, and no counts."""
+    minutes = minutes_by_side(proof)
+    cells: dict[tuple[str, str, str], tuple[float, ...]] = {}
+    for variant, side, label, *counts in describe_split(split).iter_rows():
+        walked = math.fsum(
+            value
+            for place, value in minutes.items()
+            if place[:2] == (variant, side) and label in (place[2], _TOTAL)
+        )
+        cells[variant, side, label] = (*counts, walked) if minutes else tuple(counts)
+    return cells, (0, 0, 0.0) if minutes else (0, 0)
+
+
+def _write(cell: tuple[float, ...]) -> str:
+    return " / ".join(_number(one) for one in cell)
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+
+
+def _place(variant: str, side: str, label: str) -> tuple[tuple[list[int], str], int, object]:
+    return (variant_place(variant), SIDES.index(side), _label_place(label))
+
+
+def _label_place(label: str) -> tuple[int, str]:
+    """Classes positive first, those of other diseases by name, the sum last."""
+    if label == _TOTAL:
+        return (len(_ORDER) + 1, "")
+    return (_ORDER.index(label) if label in _ORDER else len(_ORDER), label)

@@ -12,10 +12,14 @@ from typing import Any, Final
 
 import polars as pl
 
+from transforms.confounders.probe import probe_confounders
+from transforms.confounders.results import Result
 from transforms.describe.experiment_figures import read_history
 from transforms.errors import IntegrityError
 from transforms.files import sha256_file
 from transforms.manifest import MANIFEST_NAME, directory_version, read_manifest
+from transforms.schemas import NEAR_DUPLICATES_NAME
+from transforms.settings import EvaluationSettings
 
 # Everything of a sequence but its pixels.
 _SEQUENCE_COLUMNS: Final = (
@@ -95,11 +99,12 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Splits:
-    """The split table, its proof, and the hash that experiments name."""
+    """The split table, its proof, the hash that experiments name, and copies among sequences."""
 
     split: pl.DataFrame
     proof: dict[str, Any]
     sha256: str
+    near_duplicates: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,7 @@ class Experiment:
     name: str
     history: pl.DataFrame | None
     metrics: dict[str, Any] | None
+    predictions: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,7 @@ class Material:
     score: dict[str, Any] | None
     experiments: tuple[Experiment, ...]
     directories: tuple[Directory, ...]
+    confounders: dict[str, Any] | None = None
 
     @property
     def judged(self) -> list[dict[str, Any]]:
@@ -156,14 +163,19 @@ def gather(inputs: ReportInputs) -> Material:
         for path in experiment_dirs
         for part in ("model", "evaluation")
     ]
+    intake = _gather_intake(intake_dirs) if intake_dirs else None
+    dataset = _gather_dataset(inputs.dataset_dir)
+    splits = _gather_splits(inputs.splits_dir)
+    experiments = tuple(_gather_experiment(path) for path in experiment_dirs)
     return Material(
         inputs=inputs,
-        intake=_gather_intake(intake_dirs) if intake_dirs else None,
+        intake=intake,
+        confounders=_probe(inputs, intake, dataset, splits, experiments),
         extraction=_gather_extraction(extraction_dirs) if extraction_dirs else None,
-        dataset=_gather_dataset(inputs.dataset_dir),
-        splits=_gather_splits(inputs.splits_dir),
+        dataset=dataset,
+        splits=splits,
         score=_gather_score(inputs.score_path),
-        experiments=tuple(_gather_experiment(path) for path in experiment_dirs),
+        experiments=experiments,
         directories=tuple(
             Directory(name, directory_version(path), read_manifest(path))
             for name, path in stages
@@ -221,6 +233,7 @@ def _gather_splits(directory: Path | None) -> Splits | None:
         split=_read_table(directory, "split.parquet"),
         proof=_read_json(directory / "proof.json"),
         sha256=sha256_file(directory / "split.parquet"),
+        near_duplicates=_read_table(directory, NEAR_DUPLICATES_NAME),
     )
 
 
@@ -234,10 +247,44 @@ def _gather_score(path: Path | None) -> dict[str, Any] | None:
 def _gather_experiment(directory: Path) -> Experiment:
     history_path = directory / "model" / "history.csv"
     metrics_path = directory / "evaluation" / "metrics.json"
+    evaluation, predictions = directory / "evaluation", "predictions.parquet"
     return Experiment(
         name=directory.name,
         history=read_history(history_path) if history_path.is_file() else None,
         metrics=_read_json(metrics_path) if metrics_path.is_file() else None,
+        predictions=(
+            _read_table(evaluation, predictions) if (evaluation / predictions).is_file() else None
+        ),
+    )
+
+
+def _probe(
+    inputs: ReportInputs,
+    intake: Intake | None,
+    dataset: Dataset | None,
+    splits: Splits | None,
+    experiments: Sequence[Experiment],
+) -> dict[str, Any] | None:
+    if dataset is None or splits is None:
+        return None
+    evaluation = EvaluationSettings.model_validate(inputs.settings.get("evaluation", {}))
+    lineage = (dataset.version, splits.sha256)
+    results = [
+        Result(one.name, one.metrics["variant"], one.predictions)
+        for one in experiments
+        if one.metrics is not None
+        and one.predictions is not None
+        and (one.metrics["dataset_version"], one.metrics["split_sha256"]) == lineage
+    ]
+    return probe_confounders(
+        dataset.index,
+        dataset.participants,
+        intake.recordings if intake else None,
+        splits.split,
+        seed=evaluation.seed,
+        resamples=evaluation.bootstrap_resamples,
+        confidence=evaluation.confidence,
+        results=results,
     )
 
 

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 
 import polars as pl
 
+from transforms.describe.confounder_section import confounder_statement
 from transforms.describe.data_sections import IOU_TARGET
 from transforms.describe.formatting import plural
 from transforms.describe.gather import Material
 from transforms.describe.page import Block, Section, Statement, Statements, Table, Tiles, rows_table
-from transforms.describe.split_section import disjoint_statement, same_test_statement
+from transforms.describe.split_statements import disjoint_statement, same_test_statement
 
 
 def headline_section(material: Material) -> Section:
@@ -48,8 +49,10 @@ def _statements(material: Material) -> Iterable[Statement | None]:
     if material.splits is None:
         yield Statement("not checked", "No participant is on two sides.", "There is no split yet.")
     else:
-        yield disjoint_statement(material.splits.split)
+        yield disjoint_statement(material.splits.split, material.splits.proof)
         yield same_test_statement(material.splits.split)
+    if material.confounders is not None:
+        yield confounder_statement(material.confounders)
     yield _same_source(material)
     yield _frames_accounted(material)
     yield _masks_fit(material)

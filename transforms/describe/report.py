@@ -7,7 +7,9 @@ the same inputs. What it says is in the section modules, how it looks in `templa
 from pathlib import Path
 from typing import Any, Final
 
+from transforms.describe.audit_section import audit_section
 from transforms.describe.closing_sections import lineage_section, reading_section
+from transforms.describe.confounder_section import confounder_section, summarise_confounders
 from transforms.describe.data_sections import cohort_section, extraction_section, intake_section
 from transforms.describe.experiment_section import experiment_section
 from transforms.describe.gather import Material, ReportInputs, gather
@@ -19,6 +21,7 @@ from transforms.files import canonical_json
 __all__ = ["ReportInputs", "write_report"]
 
 REPORT_NAME: Final = "report.html"
+CONFOUNDERS_NAME: Final = "confounders.json"
 SUMMARY_NAME: Final = "summary.json"
 _SECTIONS: Final = (
     headline_section,
@@ -26,7 +29,9 @@ _SECTIONS: Final = (
     intake_section,
     extraction_section,
     split_section,
+    audit_section,
     experiment_section,
+    confounder_section,
     reading_section,
     lineage_section,
 )
@@ -48,6 +53,8 @@ def write_report(inputs: ReportInputs, output: Path) -> None:
     sections = tuple(describe(material) for describe in _SECTIONS)
     page = load_template("report.html.jinja").render(title=inputs.title, sections=sections)
     (output / REPORT_NAME).write_text(page, encoding="utf-8")
+    if material.confounders is not None:
+        (output / CONFOUNDERS_NAME).write_bytes(canonical_json(material.confounders))
     (output / SUMMARY_NAME).write_bytes(canonical_json(summarise(material)))
 
 
@@ -73,4 +80,6 @@ def summarise(material: Material) -> dict[str, Any]:
         for name, found in metrics["units"]["participant"]["metrics"].items():
             if found["value"] is not None:
                 figures[f"{metrics['experiment']}/participant/{name}"] = found["value"]
+    if material.confounders is not None:
+        figures |= summarise_confounders(material.confounders)
     return figures

@@ -23,13 +23,14 @@ from transforms.progress import Progress
 from transforms.shards.reader import SilhouetteDataset, open_dataset
 from transforms.shards.webdataset import SEQUENCE_ID
 from transforms.splits.load import load_split
+from transforms.splits.partition_file import LISTS
 
 TREE_NAME: Final = "silhouettes"
 PARTITION_FOLDER: Final = "partitions"
 SPLIT_NAME: Final = "split.parquet"
 _RELEASE_SPLIT: Final = Path("splits") / SPLIT_NAME
 _RELEASED_DATASET: Final = Path("lineage") / "dataset.json"
-_SIDES: Final = {"TRAIN_SET": "train", "TEST_SET": "test", "SELECTION_SET": "selection"}
+_SIDES: Final = {name: LISTS[name] for name in ("TRAIN_SET", "TEST_SET", "SELECTION_SET")}
 """OpenGait reads the first two; the sequences for choosing among models are in neither."""
 
 

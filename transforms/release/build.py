@@ -26,7 +26,15 @@ from transforms.release.inputs import (
 )
 from transforms.release.participants import describe_columns, encode_participants
 from transforms.release.schema import describe_tables
-from transforms.schemas import FRAMES, PARTICIPANTS, SEQUENCE_INDEX, SPLIT, conform
+from transforms.schemas import (
+    FRAMES,
+    NEAR_DUPLICATES,
+    NEAR_DUPLICATES_NAME,
+    PARTICIPANTS,
+    SEQUENCE_INDEX,
+    SPLIT,
+    conform,
+)
 from transforms.shards.ledgers import read_ledgers
 from transforms.shards.parquet import read_table, write_table
 from transforms.shards.part import PARQUET_FOLDER, TAR_FOLDER
@@ -79,6 +87,9 @@ def _read_material(inputs: ReleaseInputs) -> ReleaseMaterial:
         participants=pl.DataFrame(read_table(dataset / "participants.parquet", PARTICIPANTS)),
         frames=frames.join(index, on="recording_id", how="semi", maintain_order="left"),
         split=pl.DataFrame(read_table(inputs.splits_dir / SPLIT_NAME, SPLIT)),
+        near_duplicates=pl.DataFrame(
+            read_table(inputs.splits_dir / NEAR_DUPLICATES_NAME, NEAR_DUPLICATES)
+        ),
         proof=read_json(inputs.splits_dir / PROOF_NAME),
         results=tuple(read_json(path / METRICS_NAME) for path in inputs.evaluation_dirs),
         settings=dict(inputs.settings),

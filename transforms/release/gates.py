@@ -78,13 +78,16 @@ def _refuse(reasons: Sequence[str], *, fix: str) -> None:
 
 
 def _check_split(material: ReleaseMaterial) -> Iterator[str]:
-    from transforms.splits.audit import audit_split
+    from transforms.audit.checks import audit_split, judge_for_release
 
     versions = sorted(material.split["dataset_version"].unique().to_list())
     if versions != [material.dataset_version]:
         found = ", ".join(versions) or "none"
         yield f"split: made for dataset version {found}, this is {material.dataset_version}"
-    for finding in audit_split(material.split, material.index):
+    findings = audit_split(
+        material.split, material.index, material.near_duplicates, material.participants
+    )
+    for finding in judge_for_release(findings):
         if finding.severity == "error":
             yield f"split: {finding}"
 

@@ -49,6 +49,7 @@ class ReleaseMaterial:
         participants: schema `PARTICIPANTS`, exact values: to be binned before they leave.
         frames: schema `FRAMES`, the ledgers of released recordings only.
         split: schema `SPLIT`.
+        near_duplicates: schema `NEAR_DUPLICATES`, as the split's maker found them.
         proof: the split's proof.
         results: `metrics.json` of each experiment, in the order of the directories.
         settings: settings by section.
@@ -60,6 +61,7 @@ class ReleaseMaterial:
     participants: pl.DataFrame
     frames: pl.DataFrame
     split: pl.DataFrame
+    near_duplicates: pl.DataFrame
     proof: dict[str, Any]
     results: tuple[dict[str, Any], ...]
     settings: dict[str, Any]

@@ -10,155 +10,111 @@ from transforms.errors import InputError
 from transforms.files import canonical_json, write_bytes_atomic
 from transforms.labels import SCOLIOSIS_LABELS
 from transforms.manifest import directory_version
-from transforms.schemas import PARTICIPANTS, SEQUENCE_INDEX, SPLIT, conform
+from transforms.schemas import PARTICIPANTS, REJECTS, SEQUENCE_INDEX, SPLIT, conform
 from transforms.settings import SplitSettings
 from transforms.shards.parquet import encode_table, read_table
-from transforms.splits.balance import tabulate_balance
-from transforms.splits.nested import PROTOCOL, NestedSplit, split_fixed_test_nested
+from transforms.splits.imported import import_split
+from transforms.splits.participants import gather_participants
+from transforms.splits.proof import describe_proof
+from transforms.splits.protocols import PROTOCOLS
+from transforms.splits.solving.solver import status_of
+from transforms.splits.split import Split
 
 SPLIT_NAME: Final = "split.parquet"
 PROOF_NAME: Final = "proof.json"
-_SHOWN: Final = 5
+REJECTS_NAME: Final = "rejects.parquet"
 
 
-def build_splits(dataset: Path, settings: SplitSettings, output: Path) -> dict[str, Any]:
+def build_splits(
+    dataset: Path, settings: SplitSettings, output: Path, *, partitions: Path | None = None
+) -> dict[str, Any]:
     """Split the dataset in the directory `dataset` and write split and proof into `output`.
+
+    Args:
+        dataset: published shards; only their tables are read.
+        settings: the protocol and what it is asked for.
+        output: an existing directory.
+        partitions: where the files of the protocol `imported` lie.
 
     Returns:
         Facts for the manifest: rows per file, the dataset version, protocol, seed, counts.
 
     Raises:
         IntegrityError: the dataset's tables are missing or damaged.
-        InputError: participants and sequences contradict each other.
+        InputError: participants and sequences contradict each other, or an imported split is not
+            one of this dataset.
         RefusalError: the settings cannot be met on this dataset.
     """
     version = directory_version(dataset)
     index = pl.DataFrame(read_table(dataset / "index.parquet", SEQUENCE_INDEX))
     people = pl.DataFrame(read_table(dataset / "participants.parquet", PARTICIPANTS))
     participants = gather_participants(index, people)
-    split = split_fixed_test_nested(
-        index,
-        participants,
-        variants=settings.ratios,
-        test_fraction=settings.test_fraction,
-        selection_fraction=settings.selection_fraction,
-        training_size=settings.training_size,
-        seed=settings.seed,
+    split = _make_split(dataset, index, participants, settings, partitions)
+    table = split.table.with_columns(
+        dataset_version=pl.lit(version), protocol=pl.lit(settings.protocol)
     )
-    table = split.table.with_columns(dataset_version=pl.lit(version), protocol=pl.lit(PROTOCOL))
     write_bytes_atomic(
         output / SPLIT_NAME, encode_table(conform(table, SPLIT, where=output / SPLIT_NAME))
     )
     proof = {
         "dataset_version": version,
-        "protocol": PROTOCOL,
+        "protocol": settings.protocol,
         "settings": settings.model_dump(mode="json"),
-    } | _describe_proof(split, participants)
+    } | describe_proof(split, index, participants)
     write_bytes_atomic(output / PROOF_NAME, canonical_json(proof))
     return {
         "rows": {SPLIT_NAME: table.height},
         "dataset_version": version,
-        "protocol": PROTOCOL,
+        "protocol": settings.protocol,
         "seed": settings.seed,
-        "training_size": split.plan.size,
+        "participant_disjointness": split.disjointness,
         "variants": {
             name: variant["sequences"] for name, variant in sorted(proof["variants"].items())
         },
-        "solver": {label: entry["status"] for label, entry in proof["held_out"].items()},
+        "solver": _summarise(split),
     }
 
 
-def gather_participants(index: pl.DataFrame, people: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per participant with sequences: what the solver counts and balances.
-
-    Args:
-        index: the sequence index (schema `SEQUENCE_INDEX`).
-        people: the participants (schema `PARTICIPANTS`); those without a sequence are left out.
-
-    Raises:
-        InputError: a participant of the index is unknown, or a label is not that of the
-            participant.
-    """
-    joined = index.join(people, on="participant_id", how="left", suffix="_of_participant")
-    known = joined["label_of_participant"].is_not_null()
-    _require_none(joined.filter(~known), "participant is not in the participants table")
-    _require_none(
-        joined.filter(pl.col("label") != pl.col("label_of_participant")),
-        "label of the sequence is not that of its participant",
-    )
-    _require_none(
-        joined.filter(~pl.col("label").is_in(SCOLIOSIS_LABELS)),
-        f"label is none of {', '.join(SCOLIOSIS_LABELS)}",
-    )
-    return (
-        joined.group_by("participant_id")
-        .agg(
-            pl.col("label", "sex", "age_years", "height_cm", "weight_kg").first(),
-            pl.len().cast(pl.Int64).alias("sequence_count"),
+def _make_split(
+    dataset: Path,
+    index: pl.DataFrame,
+    participants: pl.DataFrame,
+    settings: SplitSettings,
+    partitions: Path | None,
+) -> Split:
+    if settings.protocol == "imported":
+        if partitions is None or settings.partition is None:
+            raise InputError(
+                "no split to import",
+                where="splits.partition",
+                expected="a JSON file below partitions/",
+                found=settings.partition,
+            )
+        rejects = dataset / REJECTS_NAME
+        return import_split(
+            partitions / settings.partition,
+            index,
+            participants,
+            rejects=pl.DataFrame(read_table(rejects, REJECTS)) if rejects.exists() else None,
+            naming=settings.partition_naming,
+            participants_known=settings.participants_known,
         )
-        .with_columns(
-            is_female=pl.col("sex").replace_strict({"F": 1.0, "M": 0.0}, default=None),
+    _require_known_labels(index)
+    return PROTOCOLS[settings.protocol](index, participants, settings)
+
+
+def _require_known_labels(index: pl.DataFrame) -> None:
+    unknown = sorted(set(index["label"].unique()) - set(SCOLIOSIS_LABELS))
+    if unknown:
+        raise InputError(
+            f"label is none of {', '.join(SCOLIOSIS_LABELS)}",
+            where="index.parquet",
+            found=", ".join(unknown),
+            fix="build silhouette_shards again",
         )
-        .sort("participant_id")
-    )
 
 
-def _require_none(wrong: pl.DataFrame, what: str) -> None:
-    if wrong.is_empty():
-        return
-    names = sorted(wrong["sequence_id"].to_list())
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    raise InputError(
-        what,
-        where="index.parquet",
-        found=f"{len(names)} sequence(s): {', '.join(names[:_SHOWN])}{more}",
-        fix="build silhouette_shards again",
-    )
-
-
-def _describe_proof(split: NestedSplit, participants: pl.DataFrame) -> dict[str, Any]:
-    """Return what the split was asked for and what it is, as plain JSON values."""
-    proofs = split.assignment.proofs
-    held_out = {
-        label: {
-            "requested": dict(proof.requested),
-            "achieved": dict(proof.achieved),
-            "deviation": proof.deviation,
-            "imbalance": proof.imbalance,
-            "imbalance_bound": proof.imbalance_bound,
-            "status": proof.status,
-        }
-        for label, proof in proofs.items()
-    }
-    requested = {side: _per_label(proofs, side) for side in next(iter(proofs.values())).requested}
-    variants = {}
-    for variant, counts in split.plan.counts.items():
-        rows = split.table.filter(pl.col("variant") == variant)
-        variants[variant] = {
-            "requested": {"train": dict(counts)} | requested,
-            "sequences": _count(rows, pl.len()),
-            "participants": _count(rows, pl.col("participant_id").n_unique()),
-        }
-    return {
-        "held_out": held_out,
-        "training": {
-            "available": dict(split.available),
-            "size": split.plan.size,
-            "bounded_by": split.plan.bounding_variant,
-        },
-        "variants": variants,
-        "balance": tabulate_balance(participants, split.assignment.sides),
-    }
-
-
-def _per_label(proofs: Mapping[str, Any], side: str) -> dict[str, int]:
-    return {label: proof.requested[side] for label, proof in proofs.items()}
-
-
-def _count(rows: pl.DataFrame, what: pl.Expr) -> dict[str, dict[str, int]]:
-    """Return side -> label -> `what`, zeros left out."""
-    found: dict[str, dict[str, int]] = {}
-    grouped = rows.group_by("side", "label").agg(what.alias("count")).sort("side", "label")
-    for side, label, count in grouped.iter_rows():
-        found.setdefault(side, {})[label] = count
-    return found
+def _summarise(split: Split) -> Mapping[str, int]:
+    """Return how many of the problems are solved to proof."""
+    statuses = [status_of(problem.goals) for problem in split.problems]
+    return {name: statuses.count(name) for name in sorted(set(statuses))}

@@ -6,38 +6,25 @@ class, and every variant trains on the front of it: the smaller sets are parts o
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from transforms.splits.ratios import RATIO_LABELS, TrainingPlan, plan_training_sets
-from transforms.splits.solver import Assignment, assign_participants
+from transforms.settings import SplitSettings
+from transforms.splits.hold_out import Assignment, assign_participants
+from transforms.splits.ratios import RATIO_LABELS, plan_training_sets
+from transforms.splits.split import (
+    SELECTION,
+    TEST,
+    TRAIN,
+    UNUSED,
+    SolvedProblem,
+    Split,
+    lay_out,
+)
 
 PROTOCOL: Final = "fixed_test_nested"
-TRAIN: Final = "train"
-SELECTION: Final = "selection"
-TEST: Final = "test"
-UNUSED: Final = "unused"
-
-
-@dataclass(frozen=True)
-class NestedSplit:
-    """A split with what it was asked for and what it made of it.
-
-    Attributes:
-        table: columns variant, sequence_id, participant_id, label, side; one row per variant and
-            sequence, sorted by both.
-        assignment: the solver's sides of all participants, before the ratios.
-        available: label -> sequences that are neither tested nor selected on.
-        plan: training sequences per variant and label.
-    """
-
-    table: pl.DataFrame
-    assignment: Assignment
-    available: Mapping[str, int]
-    plan: TrainingPlan
 
 
 def held_out_counts(
@@ -59,15 +46,8 @@ def held_out_counts(
 
 
 def split_fixed_test_nested(
-    sequences: pl.DataFrame,
-    participants: pl.DataFrame,
-    *,
-    variants: tuple[str, ...],
-    test_fraction: float,
-    selection_fraction: float,
-    training_size: int | None,
-    seed: int,
-) -> NestedSplit:
+    sequences: pl.DataFrame, participants: pl.DataFrame, settings: SplitSettings
+) -> Split:
     """Hold out test and selection participants, then train each variant on the rest at its ratio.
 
     Within a class, whole participants are taken in an order drawn from the seed; the last one
@@ -77,27 +57,46 @@ def split_fixed_test_nested(
     Args:
         sequences: columns sequence_id, participant_id, label, session, sync_group.
         participants: what `assign_participants` takes, one row per participant of `sequences`.
-        variants: names such as `ratio_1_1_8`.
-        test_fraction: share of each class's sequences to test on.
-        selection_fraction: share to select checkpoints on; 0 for none.
-        training_size: sequences of every training set, or None for the largest that all allow.
-        seed: decides between assignments that are equally good, and the training order.
+        settings: fractions, ratios, training size and seed.
 
     Raises:
         RefusalError: a class has too few participants or sequences; the message shows why.
     """
     totals = {label: sequences.filter(pl.col("label") == label).height for label in RATIO_LABELS}
-    requested = held_out_counts(totals, test_fraction, selection_fraction)
-    assignment = assign_participants(participants, requested, rest=TRAIN, seed=seed)
-    queue = _queue_training_sequences(sequences, assignment, seed)
+    requested = held_out_counts(totals, settings.test_fraction, settings.selection_fraction)
+    assignment = assign_participants(participants, requested, rest=TRAIN, seed=settings.seed)
+    queue = _queue_training_sequences(sequences, assignment, settings.seed)
     available = {label: queue.filter(pl.col("label") == label).height for label in RATIO_LABELS}
-    plan = plan_training_sets(variants, available, training_size)
-    parts = [
-        _lay_out_variant(sequences, queue, assignment, plan.counts[variant], variant)
-        for variant in variants
-    ]
-    table = pl.concat(parts).sort("variant", "sequence_id")
-    return NestedSplit(table=table, assignment=assignment, available=available, plan=plan)
+    plan = plan_training_sets(settings.ratios, available, settings.training_size)
+    held_out = {
+        side: {label: counts[side] for label, counts in requested.items()}
+        for side in requested[RATIO_LABELS[0]]
+    }
+    return Split(
+        table=pl.concat(
+            _lay_out_variant(sequences, queue, assignment, plan.counts[variant], variant)
+            for variant in settings.ratios
+        ).sort("variant", "sequence_id"),
+        disjointness="proved",
+        problems=tuple(
+            SolvedProblem(
+                name=label,
+                variants=settings.ratios,
+                requested={label: proof.requested},
+                achieved={label: proof.achieved},
+                goals=proof.goals,
+            )
+            for label, proof in assignment.proofs.items()
+        ),
+        requested={
+            variant: {TRAIN: dict(plan.counts[variant]), **held_out} for variant in settings.ratios
+        },
+        training={
+            "available": available,
+            "size": plan.size,
+            "bounded_by": plan.bounding_variant,
+        },
+    )
 
 
 def _queue_training_sequences(
@@ -126,12 +125,7 @@ def _lay_out_variant(
 ) -> pl.DataFrame:
     limit = pl.col("label").replace_strict(dict(counts), return_dtype=pl.Int64)
     trained = queue.filter(pl.col("place") < limit)["sequence_id"]
-    side = pl.col("participant_id").replace_strict(dict(assignment.sides), return_dtype=pl.String)
-    is_left_over = (side == TRAIN) & ~pl.col("sequence_id").is_in(trained.implode())
-    return sequences.select(
-        pl.lit(variant).alias("variant"),
-        "sequence_id",
-        "participant_id",
-        "label",
-        pl.when(is_left_over).then(pl.lit(UNUSED)).otherwise(side).alias("side"),
+    is_left_over = (pl.col("side") == TRAIN) & ~pl.col("sequence_id").is_in(trained.implode())
+    return lay_out(sequences, assignment.sides, variant).with_columns(
+        side=pl.when(is_left_over).then(pl.lit(UNUSED)).otherwise("side")
     )

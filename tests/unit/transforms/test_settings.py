@@ -16,7 +16,7 @@ def test_all_mistakes_are_named_at_once_with_their_path() -> None:
             }
         )
     text = str(caught.value)
-    assert "splits.test_fracton: unknown key; allowed here: protocol, ratios" in text
+    assert "splits.test_fracton: unknown key; allowed here: folds, participants_known" in text
     assert "splits.test_fraction: Input should be less than 1, found 2" in text
     assert "extraction.quality.nonsense: unknown key" in text
     assert "nope: unknown key; allowed here: evaluation" in text
@@ -36,6 +36,11 @@ def test_settings_cannot_be_changed() -> None:
         {"splits": {"ratios": ["ratio_1_1_2", "ratio_1_1_2"]}},
         {"splits": {"ratios": []}},
         {"splits": {"test_fraction": 0.8, "selection_fraction": 0.2}},
+        {"splits": {"protocol": "imported"}},
+        {"splits": {"protocol": "imported", "partition": "../elsewhere.json"}},
+        {"splits": {"folds": 1}},
+        {"splits": {"protocol": "k_fold"}},  # the experiments name class ratios
+        {"experiments": {"variants": ["ratio_1_1_16"]}},
         {"release": {"version": "1.2"}},
         {"release": {"version": "2026.13.0"}},
         {"synth": {"participants": {"healthy": 3}}},

@@ -17,6 +17,8 @@ from transforms.manifest import write_manifest
 from transforms.schemas import (
     EXTRACTED_RECORDINGS,
     FRAMES,
+    NEAR_DUPLICATES,
+    NEAR_DUPLICATES_NAME,
     PARTICIPANTS,
     PROBLEMS,
     RECORDINGS,
@@ -27,6 +29,7 @@ from transforms.schemas import (
     conform,
 )
 from transforms.shards.codec import BITS, encode_silhouettes
+from transforms.shards.parquet import write_table
 
 HOSTILE_ID = "p<script>alert('1')</script>&\"$x_{$"
 HOSTILE_RECORDING = "R000b<img src=x onerror=alert(2)>"
@@ -289,24 +292,33 @@ def _write_splits(directory: Path, version: str, sequences: list[dict[str, Any]]
         "dataset_version": version,
         "protocol": "fixed_test_nested",
         "settings": {"ratios": list(VARIANTS), "seed": 2026},
-        "held_out": {
-            label: {
-                "requested": {"test": 3, "selection": 2},
-                "achieved": {"test": 3, "selection": 2},
-                "deviation": 0,
-                "imbalance": 0,
-                "imbalance_bound": 0,
+        "participant_disjointness": "proved",
+        "notes": [],
+        "problems": [
+            {
+                "name": label,
+                "variants": list(VARIANTS),
+                "requested": {label: {"test": 3, "selection": 2}},
+                "achieved": {label: {"test": 3, "selection": 2, "train": 4}},
+                "goals": [{"name": "sequences", "value": 0, "bound": 0, "is_proved": True}],
                 "status": "optimal",
             }
             for label in SCOLIOSIS_LABELS
+        ],
+        "variants": {
+            variant: {"seconds": {"test": dict.fromkeys(SCOLIOSIS_LABELS, 5)}}
+            for variant in VARIANTS
         },
         "balance": [
-            {"label": label, "side": side, "participants": 3, "age_years_mean": 14.2}
+            {"variant": variant, "label": label, "side": side, "participants": 3}
+            | {"age_years_mean": 14.2, "age_years_shift": 0.0}
+            for variant in VARIANTS
             for label in SCOLIOSIS_LABELS
             for side in ("selection", "test", "train")
         ],
     }
     (directory / "proof.json").write_bytes(canonical_json(proof))
+    write_table(NEAR_DUPLICATES.empty_table(), directory / NEAR_DUPLICATES_NAME)
     write_manifest(directory, kind="participant_splits", facts={})
     return sha256_file(directory / "split.parquet")
 

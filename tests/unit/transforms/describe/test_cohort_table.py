@@ -1,7 +1,12 @@
 import polars as pl
 import pytest
 
-from transforms.describe.cohort_table import describe_cohort, describe_split
+from transforms.describe.cohort_table import (
+    describe_cohort,
+    describe_folds,
+    describe_sides,
+    describe_split,
+)
 
 
 @pytest.fixture
@@ -75,3 +80,53 @@ def test_split_table_counts_participants_and_sequences_in_reading_order() -> Non
         ("ratio_1_1_16", "test", "positive", 1, 1),
         ("ratio_1_1_16", "test", "all", 1, 1),
     ]
+
+
+SPLIT = pl.DataFrame(
+    [
+        ("fold_10", "a", "positive", "train"),
+        ("fold_10", "b", "neutral", "test"),
+        ("fold_10", "b", "neutral", "test"),
+        ("fold_2", "a", "positive", "test"),
+        ("fold_2", "b", "neutral", "train"),
+        ("fold_2", "b", "neutral", "train"),
+    ],
+    schema=["variant", "participant_id", "label", "side"],
+    orient="row",
+)
+PROOF = {
+    "variants": {
+        "fold_2": {"seconds": {"test": {"positive": 90}, "train": {"neutral": 60}}},
+        "fold_10": {"seconds": {"test": {"neutral": 60}, "train": {"positive": 90}}},
+    }
+}
+
+
+def test_sides_hold_participants_sequences_and_minutes_of_each_class() -> None:
+    table = describe_sides(SPLIT, PROOF)
+    assert table.columns == ["variant", "side", "positive", "neutral", "all"]
+    assert table.rows() == [
+        ("fold_2", "train", "0 / 0 / 0.0", "1 / 2 / 1.0", "1 / 2 / 1.0"),
+        ("fold_2", "test", "1 / 1 / 1.5", "0 / 0 / 0.0", "1 / 1 / 1.5"),
+        ("fold_10", "train", "1 / 1 / 1.5", "0 / 0 / 0.0", "1 / 1 / 1.5"),
+        ("fold_10", "test", "0 / 0 / 0.0", "1 / 2 / 1.0", "1 / 2 / 1.0"),
+    ]
+
+
+def test_minutes_are_left_out_where_the_proof_has_none() -> None:
+    assert describe_sides(SPLIT, {}).row(0) == ("fold_2", "train", "0 / 0", "1 / 2", "1 / 2")
+
+
+def test_folds_show_what_they_test_and_how_even_they_are() -> None:
+    assert describe_folds(SPLIT, PROOF).rows() == [
+        ("fold_2", "1 / 1 / 1.5", "0 / 0 / 0.0", "1 / 1 / 1.5"),
+        ("fold_10", "0 / 0 / 0.0", "1 / 2 / 1.0", "1 / 2 / 1.0"),
+        ("fewest", "0 / 0 / 0.0", "0 / 0 / 0.0", "1 / 1 / 1.0"),
+        ("most", "1 / 1 / 1.5", "1 / 2 / 1.0", "1 / 2 / 1.5"),
+        ("even share", "0.5 / 0.5 / 0.8", "0.5 / 1.0 / 0.5", "1.0 / 1.5 / 1.2"),
+    ]
+
+
+def test_classes_of_other_diseases_come_after_those_of_scoliosis() -> None:
+    split = SPLIT.with_columns(label=pl.col("label").replace({"positive": "asd"}))
+    assert describe_sides(split, {}).columns[2:] == ["neutral", "asd", "all"]

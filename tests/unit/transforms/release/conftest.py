@@ -11,7 +11,7 @@ from transforms.files import canonical_json, sha256_file
 from transforms.manifest import directory_version, write_manifest
 from transforms.progress import NoProgress
 from transforms.release.build import ReleaseInputs, build_release
-from transforms.schemas import SPLIT, conform
+from transforms.schemas import NEAR_DUPLICATES, NEAR_DUPLICATES_NAME, SPLIT, conform
 from transforms.settings import ReleaseSettings, ShardSettings, parse_settings
 from transforms.shards.parquet import write_table
 from transforms.shards.writer import write_shards
@@ -113,6 +113,7 @@ def _write_splits(
     )
     write_table(conform(split, SPLIT, where="split"), directory / "split.parquet")
     (directory / "proof.json").write_bytes(canonical_json({"protocol": "by_hand"} | proof))
+    write_table(NEAR_DUPLICATES.empty_table(), directory / NEAR_DUPLICATES_NAME)
     facts = {"rows": {"split.parquet": split.height}}
     write_manifest(directory, kind="participant_splits", facts=facts)
     return directory

@@ -6,12 +6,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from transforms.audit.checks import audit_split
 from transforms.errors import InputError, IntegrityError, RefusalError
 from transforms.manifest import directory_version
 from transforms.settings import SplitSettings
-from transforms.splits.audit import audit_split
-from transforms.splits.build import PROOF_NAME, SPLIT_NAME, build_splits, gather_participants
+from transforms.splits.build import PROOF_NAME, SPLIT_NAME, build_splits
 from transforms.splits.load import load_split
+from transforms.splits.participants import gather_participants
 
 WriteDataset = Callable[..., Path]
 MakeTables = Callable[..., tuple[pl.DataFrame, pl.DataFrame]]
@@ -42,7 +43,8 @@ def test_default_settings_split_the_demo_cleanly(built: tuple[Path, Path, dict[s
     assert split.equals(split.sort("variant", "sequence_id"))
     assert facts["rows"] == {SPLIT_NAME: split.height}
     assert facts["dataset_version"] == version
-    assert facts["solver"] == {"negative": "optimal", "neutral": "optimal", "positive": "optimal"}
+    assert facts["solver"] == {"optimal": 3}
+    assert facts["participant_disjointness"] == "proved"
 
 
 def test_proof_says_what_the_table_says(built: tuple[Path, Path, dict[str, Any]]) -> None:
@@ -58,12 +60,19 @@ def test_proof_says_what_the_table_says(built: tuple[Path, Path, dict[str, Any]]
                 people = claimed["participants"][side][label]
                 assert rows["participant_id"].n_unique() == people
         assert claimed["sequences"]["train"] == claimed["requested"]["train"]
-    for label, one in proof["held_out"].items():
-        assert (
-            one["achieved"]["test"] == proof["variants"]["ratio_1_1_2"]["sequences"]["test"][label]
-        )
-        gap = sum(abs(one["achieved"][side] - one["requested"][side]) for side in one["requested"])
-        assert one["deviation"] == gap
+        assert claimed["shared_participants"] == 0
+    for problem in proof["problems"]:
+        ((label, asked),) = problem["requested"].items()
+        achieved = problem["achieved"][label]
+        tested = proof["variants"]["ratio_1_1_2"]["sequences"]["test"][label]
+        assert achieved["test"] == tested
+        gap = sum(abs(achieved[side] - count) for side, count in asked.items())
+        assert problem["goals"][0] == {
+            "name": "sequences",
+            "value": gap,
+            "bound": gap,
+            "is_proved": True,
+        }
 
 
 def test_proof_tabulates_balance(built: tuple[Path, Path, dict[str, Any]]) -> None:
@@ -73,7 +82,8 @@ def test_proof_tabulates_balance(built: tuple[Path, Path, dict[str, Any]]) -> No
     people = pl.read_parquet(dataset / "participants.parquet")
     tested = select(split, "ratio_1_1_2", "test").filter(pl.col("label") == "neutral")
     neutral = people.filter(pl.col("participant_id").is_in(tested["participant_id"].implode()))
-    (row,) = (r for r in proof["balance"] if (r["label"], r["side"]) == ("neutral", "test"))
+    wanted = ("ratio_1_1_2", "neutral", "test")
+    (row,) = (r for r in proof["balance"] if (r["variant"], r["label"], r["side"]) == wanted)
     assert row["participants"] == neutral.height
     assert row["age_years_mean"] == pytest.approx(neutral["age_years"].mean(), abs=1e-6)
     whole = people.filter(pl.col("label") == "neutral")["age_years"]
@@ -148,3 +158,48 @@ def test_participants_without_sequences_are_left_out(tables: MakeTables) -> None
         "positive-0000",
     ]
     assert gathered["is_female"].null_count() == 3
+
+
+PROTOCOL_SETTINGS = {
+    "paper_exact": {"ratios": ("ratio_1_1_2",), "training_size": 12},
+    "k_fold": {"folds": 3, "selection_fraction": 0.0},
+    "sequence_wise": {"ratios": ("ratio_1_1_2",)},
+}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOL_SETTINGS)
+def test_every_protocol_writes_split_and_proof(
+    write_dataset: WriteDataset, demo: dict[str, list[int]], tmp_path: Path, protocol: str
+) -> None:
+    dataset = write_dataset(demo)
+    settings = SplitSettings(protocol=protocol, **PROTOCOL_SETTINGS[protocol])  # type: ignore[arg-type]
+    facts = build_splits(dataset, settings, tmp_path)
+    split = load_split(tmp_path / SPLIT_NAME, directory_version(dataset))
+    proof = json.loads((tmp_path / PROOF_NAME).read_bytes())
+    assert set(split["variant"]) == set(settings.variants) == set(proof["variants"])
+    assert set(split["protocol"]) == {protocol}
+    shared = {one["shared_participants"] for one in proof["variants"].values()}
+    if protocol == "sequence_wise":
+        assert facts["participant_disjointness"] == "violated_by_design"
+        assert min(shared) > 0
+        assert "leaky by design" in proof["notes"][0]
+    else:
+        assert facts["participant_disjointness"] == "proved"
+        assert shared == {0}
+
+
+def test_an_imported_split_is_read_from_its_folder(
+    write_dataset: WriteDataset, tmp_path: Path
+) -> None:
+    dataset = write_dataset(SMALL)
+    ids = pl.read_parquet(dataset / "index.parquet")["sequence_id"].sort().to_list()
+    partitions, output = tmp_path / "partitions", tmp_path / "splits"
+    partitions.mkdir()
+    output.mkdir()
+    lists = {"TRAIN_SET": ids[:4], "TEST_SET": ids[8:]}
+    (partitions / "theirs.json").write_text(json.dumps(lists))
+    settings = SplitSettings(protocol="imported", partition="theirs.json")
+    build_splits(dataset, settings, output, partitions=partitions)
+    split = load_split(output / SPLIT_NAME, directory_version(dataset))
+    assert select(split, "imported", "train")["sequence_id"].to_list() == ids[:4]
+    assert select(split, "imported", "test")["sequence_id"].to_list() == ids[8:]

@@ -2,35 +2,26 @@ from collections.abc import Callable
 from typing import Any
 
 import polars as pl
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transforms.audit.checks import audit_split
 from transforms.errors import RefusalError
-from transforms.splits.audit import audit_split
-from transforms.splits.build import gather_participants
-from transforms.splits.nested import (
-    PROTOCOL,
-    TRAIN,
-    NestedSplit,
-    held_out_counts,
-    split_fixed_test_nested,
-)
+from transforms.settings import SplitSettings
+from transforms.splits.nested import PROTOCOL, held_out_counts, split_fixed_test_nested
+from transforms.splits.participants import gather_participants
+from transforms.splits.split import TRAIN, Split
 
 MakeTables = Callable[..., tuple[pl.DataFrame, pl.DataFrame]]
 RATIOS = ("ratio_1_1_2", "ratio_1_1_4")
 
 
-def split_tables(
-    index: pl.DataFrame, people: pl.DataFrame, variants: tuple[str, ...] = RATIOS, **changes: Any
-) -> NestedSplit:
-    arguments = {"test_fraction": 0.3, "selection_fraction": 0.1, "training_size": None, "seed": 1}
-    return split_fixed_test_nested(
-        index, gather_participants(index, people), variants=variants, **(arguments | changes)
-    )
+def split_tables(index: pl.DataFrame, people: pl.DataFrame, **changes: Any) -> Split:
+    settings = SplitSettings(**({"ratios": RATIOS, "seed": 1} | changes))
+    return split_fixed_test_nested(index, gather_participants(index, people), settings)
 
 
-def finished(split: NestedSplit) -> pl.DataFrame:
+def finished(split: Split) -> pl.DataFrame:
     return split.table.with_columns(
         dataset_version=pl.lit("v"), protocol=pl.lit(PROTOCOL, dtype=pl.String)
     )
@@ -41,18 +32,18 @@ def test_held_out_counts_round_halves_up_and_never_to_none() -> None:
     assert held_out_counts({"neutral": 15}, 0.3, 0.0) == {"neutral": {"test": 5}}
 
 
-@pytest.mark.slow
 def test_demo_tests_every_class_and_is_clean(
     demo: dict[str, list[int]], tables: MakeTables
 ) -> None:
     index, people = tables(demo)
     split = split_tables(index, people)
     assert audit_split(finished(split), index) == []
-    assert all(proof.deviation == 0 for proof in split.assignment.proofs.values())
+    assert all(problem.goals[0].value == 0 for problem in split.problems)
     tested = split.table.filter(pl.col("side") == "test")
     assert set(tested["label"]) == {"positive", "neutral", "negative"}
     trained = split.table.filter(pl.col("side") == TRAIN).group_by("variant").len()
-    assert set(trained["len"]) == {split.plan.size}
+    assert split.training is not None
+    assert set(trained["len"]) == {split.training["size"]}
 
 
 def test_at_most_one_participant_of_a_class_is_trained_on_in_part(tables: MakeTables) -> None:
@@ -68,14 +59,13 @@ def test_at_most_one_participant_of_a_class_is_trained_on_in_part(tables: MakeTa
     assert set(partial["len"]) == {1}
 
 
-@pytest.mark.slow
 def test_scoliosis1k_with_a_fifth_held_out_gives_the_known_counts(
     scoliosis1k: dict[str, list[int]], tables: MakeTables
 ) -> None:
     index, people = tables(scoliosis1k)
     ratios = (*RATIOS, "ratio_1_1_8", "ratio_1_1_16")
-    split = split_tables(index, people, variants=ratios, test_fraction=0.2, selection_fraction=0.0)
-    assert [tuple(split.plan.counts[name].values()) for name in ratios] == [
+    split = split_tables(index, people, ratios=ratios, test_fraction=0.2, selection_fraction=0.0)
+    assert [tuple(split.requested[name][TRAIN].values()) for name in ratios] == [
         (160, 160, 320),
         (106, 106, 428),
         (64, 64, 512),
@@ -115,7 +105,8 @@ def test_any_cohort_gives_a_clean_split_or_a_refusal(
         used.group_by("variant", "participant_id").agg(pl.col("side").n_unique())["side"].max() == 1
     )
     assert split_tables(index.reverse(), people, **arguments).table.equals(split.table)
-    for label, counts in cohort.items():
-        assert split.available[label] + sum(
-            split.assignment.proofs[label].achieved.values()
-        ) == sum(counts)
+    assert split.training is not None
+    for problem in split.problems:
+        (achieved,) = problem.achieved.values()
+        assert sum(achieved.values()) == sum(cohort[problem.name])
+        assert split.training["available"][problem.name] == achieved[TRAIN]

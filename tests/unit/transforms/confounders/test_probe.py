@@ -1,0 +1,241 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from transforms.confounders.people import CONFOUNDERS
+from transforms.confounders.probe import probe_confounders
+from transforms.confounders.results import Result
+from transforms.errors import InputError
+from transforms.files import canonical_json
+from transforms.metrics.metrics import summarise_predictions
+from transforms.schemas import RECORDINGS
+from transforms.settings import EvaluationSettings
+
+AREA = "any_abnormality/auroc"
+VARIANT = "ratio_1_1_2"
+MakeCohort = Callable[..., Any]
+
+
+def probe(cohort: Any, **changes: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "index": cohort.index,
+        "participants": cohort.participants,
+        "recordings": None,
+        "split": cohort.split,
+        "seed": 7,
+        "resamples": 200,
+    }
+    return probe_confounders(**(given | changes))
+
+
+def plant_sex(label: str, _: dict[str, Any]) -> dict[str, Any]:
+    return {"sex": {"negative": "M", "neutral": "F", "positive": "X"}[label]}
+
+
+def plant_age(label: str, person: dict[str, Any]) -> dict[str, Any]:
+    return {"age_years": person["age_years"] + 20 * (label != "negative")}
+
+
+def plant_site(label: str, _: dict[str, Any]) -> dict[str, Any]:
+    return {"site": "school" if label == "negative" else "clinic"}
+
+
+def plant_length(label: str, _: dict[str, Any]) -> dict[str, Any]:
+    return {"frame_count": 60 if label == "negative" else 150}
+
+
+def plant_unknown_weight(label: str, person: dict[str, Any]) -> dict[str, Any]:
+    return {"weight_kg": None if label == "negative" else person["weight_kg"]}
+
+
+def test_a_sex_that_decides_the_label_is_found_by_both_probes(cohort: MakeCohort) -> None:
+    found = probe(cohort(change=plant_sex))
+    for judgement in (found["cohort"], found["variants"][VARIANT]):
+        for one in (judgement["all"], judgement["alone"]["sex"]):
+            for kind in ("linear", "tree"):
+                assert one[kind]["accuracy"]["value"] > 0.97
+                assert one[kind]["macro_f1"]["value"] > 0.97
+                assert one[kind][AREA]["value"] > 0.97
+
+
+@pytest.mark.parametrize(
+    ("plant", "carrier"),
+    [
+        (plant_age, "age"),
+        (plant_site, "site"),
+        (plant_length, "clip_length"),
+        (plant_unknown_weight, "weight"),
+    ],
+)
+def test_what_carries_the_label_is_named_and_nothing_else_is(
+    cohort: MakeCohort, plant: Callable[..., dict[str, Any]], carrier: str
+) -> None:
+    alone = probe(cohort(change=plant))["cohort"]["alone"]
+    for name in CONFOUNDERS:
+        best = max(alone[name][kind][AREA]["value"] for kind in ("linear", "tree"))
+        assert (best > 0.95) == (name == carrier)
+
+
+def test_a_camera_that_tells_the_classes_apart_is_found(cohort: MakeCohort) -> None:
+    made = cohort()
+    rows = made.index.select("recording_id", "batch_id", "participant_id", "label", "view")
+    is_negative = pl.col("label") == "negative"
+    recordings = rows.with_columns(
+        width_px=pl.when(is_negative).then(1280).otherwise(1920),
+        height_px=pl.when(is_negative).then(720).otherwise(1080),
+        codec=pl.lit("h264"),
+        fps=pl.lit(29.97),
+    )
+    with_camera = probe(made, recordings=recordings)["cohort"]["alone"]["camera"]
+    assert with_camera["linear"][AREA]["value"] > 0.97
+    assert with_camera["known"] == "120 of 120 participants, 2 levels"
+    without = probe(made)["cohort"]["alone"]["camera"]
+    assert without["known"] == "the same for everyone"
+    assert without["linear"][AREA]["value"] == 0.5
+    assert set(recordings.columns) <= set(RECORDINGS.names)
+
+
+@pytest.mark.slow
+def test_intervals_of_independent_confounders_include_chance(cohort: MakeCohort) -> None:
+    included = []
+    for seed in range(12):
+        found = probe(cohort(count=150, seed=seed))
+        entries = [
+            judgement["all"][kind][AREA]
+            for judgement in (found["cohort"], found["variants"][VARIANT])
+            for kind in ("linear", "tree")
+        ]
+        included += [entry["low"] <= 0.5 <= entry["high"] for entry in entries]
+    assert np.mean(included) >= 0.85
+
+
+def test_the_same_inputs_give_the_same_bytes_in_any_order_of_rows(cohort: MakeCohort) -> None:
+    made = cohort(change=plant_age, variants=("ratio_1_1_2", "ratio_1_1_4"))
+    expected = canonical_json(probe(made))
+    shuffled = {
+        "index": made.index.sample(fraction=1.0, shuffle=True, seed=1),
+        "participants": made.participants.sample(fraction=1.0, shuffle=True, seed=2),
+        "split": made.split.sample(fraction=1.0, shuffle=True, seed=3),
+    }
+    assert canonical_json(probe(made, **shuffled)) == expected
+    assert canonical_json(probe(made, seed=8)) != expected
+
+
+def test_unused_sequences_are_neither_fitted_nor_judged(cohort: MakeCohort) -> None:
+    made = cohort()
+    people = made.split["participant_id"].unique().sort().gather_every(4)
+    split = made.split.with_columns(
+        side=pl.when(pl.col("participant_id").is_in(people.to_list()))
+        .then(pl.lit("unused"))
+        .otherwise("side")
+    )
+    found = probe(made, split=split)["variants"][VARIANT]
+    counted = sum(found["fitted_on"].values()) + sum(found["judged_on"].values())
+    assert counted == 120 - 30
+    kept = split.filter(pl.col("side") != "unused")
+    assert probe(made, split=kept)["variants"][VARIANT] == found
+
+
+@pytest.mark.parametrize("side", ["train", "test"])
+def test_a_class_of_one_participant_cannot_be_judged(cohort: MakeCohort, side: str) -> None:
+    made = cohort()
+    neutral = made.split.filter((pl.col("label") == "neutral") & (pl.col("side") == side))
+    gone = neutral["participant_id"].unique().sort()[1:]
+    is_fitted = (pl.col("label") == "neutral") & (pl.col("side") == "selection")
+    split = made.split.filter(
+        ~pl.col("participant_id").is_in(gone.to_list()) & ~(is_fitted & (side == "train"))
+    )
+    found = probe(made, split=split)["variants"][VARIANT]
+    assert found["status"] == "cannot be judged"
+    purpose = {"train": "fit on", "test": "judge"}[side]
+    assert found["reason"] == f"too few participants: 1 neutral to {purpose}"
+
+
+def test_an_empty_side_or_a_single_class_cannot_be_judged(cohort: MakeCohort) -> None:
+    made = cohort()
+    train = made.split.filter(pl.col("side") != "test")
+    assert probe(made, split=train)["variants"][VARIANT]["status"] == "cannot be judged"
+    index = made.index.filter(pl.col("label") == "negative")
+    split = made.split.filter(pl.col("label") == "negative")
+    found = probe(made, index=index, split=split)
+    assert found["cohort"]["reason"] == "no two classes: negative"
+    assert found["variants"][VARIANT]["reason"] == "no two classes: negative"
+
+
+def test_columns_that_are_null_or_constant_say_nothing_and_harm_nothing(
+    cohort: MakeCohort,
+) -> None:
+    def blank(_: str, __: dict[str, Any]) -> dict[str, Any]:
+        return dict.fromkeys(("sex", "age_years", "height_cm", "weight_kg", "site")) | {
+            "frame_count": 100
+        }
+
+    made = cohort(change=blank)
+    found = probe(made)["cohort"]
+    assert {name: found["alone"][name]["known"] for name in CONFOUNDERS} == {
+        **dict.fromkeys(("sex", "age", "height", "weight", "site"), "not recorded"),
+        **dict.fromkeys(("clip_length", "camera", "view"), "the same for everyone"),
+    }
+    for kind in ("linear", "tree"):
+        assert found["all"][kind][AREA] == {"value": 0.5, "low": 0.5, "high": 0.5}
+        assert found["all"][kind]["accuracy"] == found["chance"]["accuracy"]
+
+
+def test_a_cohort_of_two_classes_has_no_macro_f1_but_an_area(cohort: MakeCohort) -> None:
+    made = cohort(count=150)
+    keep = pl.col("label") != "neutral"
+    found = probe(made, index=made.index.filter(keep), split=made.split.filter(keep))
+    linear = found["variants"][VARIANT]["all"]["linear"]
+    assert linear["macro_f1"]["value"] is None
+    assert "a class is missing" in linear["macro_f1"]["reason"]
+    assert linear[AREA]["low"] is not None
+
+
+def test_a_model_is_compared_in_pairs_and_its_figures_are_those_of_its_evaluation(
+    cohort: MakeCohort, predictions: Callable[..., pl.DataFrame]
+) -> None:
+    made = cohort(count=300)
+    table = predictions(made.split, VARIANT, 0.4)
+    found = probe(made, results=[Result("sconet", VARIANT, table)])["variants"][VARIANT]
+    one = found["comparisons"]["sconet"]
+    settings = EvaluationSettings(bootstrap_resamples=200, seed=7)
+    told = summarise_predictions(table, settings)["units"]["participant"]["metrics"]
+    for metric, entry in one["metrics"].items():
+        for key in ("value", "low", "high"):
+            assert entry[key] == pytest.approx(told[metric][key], abs=1e-6)
+    for kind, lead in one["more_than"].items():
+        rival = found["chance"] if kind == "chance" else found["all"][kind]
+        difference = one["metrics"][AREA]["value"] - rival[AREA]["value"]
+        assert lead[AREA]["value"] == pytest.approx(difference, abs=2e-6)
+        assert lead[AREA]["low"] < lead[AREA]["value"] < lead[AREA]["high"]
+
+
+def test_a_model_that_says_what_the_probe_says_has_no_lead(
+    cohort: MakeCohort, predictions: Callable[..., pl.DataFrame]
+) -> None:
+    made = cohort(change=plant_site)
+    table = predictions(made.split, VARIANT, 50.0)
+    found = probe(made, results=[Result("copy", VARIANT, table)])["variants"][VARIANT]
+    lead = found["comparisons"]["copy"]["more_than"]["linear"][AREA]
+    assert lead == {"value": 0.0, "low": 0.0, "high": 0.0}
+
+
+def test_predictions_of_other_participants_are_refused(
+    cohort: MakeCohort, predictions: Callable[..., pl.DataFrame]
+) -> None:
+    made = cohort()
+    table = predictions(made.split, VARIANT, 1.0)
+    table = table.filter(pl.col("participant_id") != table["participant_id"][0])
+    with pytest.raises(InputError, match="other participants"):
+        probe(made, results=[Result("old", VARIANT, table)])
+
+
+def test_a_split_of_another_dataset_is_refused(cohort: MakeCohort) -> None:
+    made = cohort()
+    with pytest.raises(InputError, match="not in the dataset"):
+        probe(made, index=made.index.filter(pl.col("participant_id") != "p00003"))
+    with pytest.raises(InputError, match="not in the participants table"):
+        probe(made, participants=made.participants.filter(pl.col("participant_id") != "p00003"))

@@ -1,0 +1,87 @@
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from transforms.manifest import write_manifest
+from transforms.near_duplicates.search import NEAR_DUPLICATES, find_near_duplicates
+from transforms.progress import NoProgress
+from transforms.settings import ShardSettings
+from transforms.shards.reader import SilhouetteDataset, open_dataset
+from transforms.shards.writer import write_shards
+from transforms.synth.copies import write_copies_batch
+from transforms.synth.silhouettes import CohortShape, write_silhouette_batch
+
+KINDS = (
+    *("identical", "mirrored", "trimmed", "retimed", "thinned"),
+    *("trimmed+mirrored", "trimmed+retimed", "retimed+mirrored", "recropped", "reencoded"),
+)
+
+
+def build_dataset(folder: Path, kinds: tuple[str, ...], people: int, copies: int) -> pl.DataFrame:
+    shape = CohortShape(
+        participants={"positive": people, "negative": people},
+        sequences={"positive": people, "negative": people + people // 2},
+        frames_mean=120.0,
+        frames_sd=15.0,
+    )
+    cohort, planted = folder / "cohort", folder / "planted"
+    write_silhouette_batch(shape, 21, cohort, worker_count=1, progress=NoProgress())
+    truth = write_copies_batch(cohort, kinds, planted, count_per_kind=copies, seed=21)
+    output = folder / "dataset"
+    output.mkdir()
+    facts = write_shards(
+        [cohort / "intake", planted / "intake"],
+        [cohort / "extraction", planted / "extraction"],
+        ShardSettings(),
+        output,
+        progress=NoProgress(),
+    )
+    write_manifest(output, kind="silhouette_shards", facts=facts)
+    return truth
+
+
+def search(dataset: SilhouetteDataset) -> pl.DataFrame:
+    return find_near_duplicates(dataset, worker_count=1, progress=NoProgress())
+
+
+def test_a_mirrored_and_an_identical_copy_are_found_twice_the_same(tmp_path: Path) -> None:
+    truth = build_dataset(tmp_path, ("identical", "mirrored"), people=3, copies=1)
+    dataset = open_dataset(tmp_path / "dataset")
+    found = search(dataset)
+    assert found.equals(search(dataset))
+    assert found.columns == NEAR_DUPLICATES.names
+    assert (found["first"] < found["second"]).all()
+    rows = {row["first"]: row for row in found.iter_rows(named=True)}
+    expected = {kind: name for name, _, kind in truth.iter_rows()}
+    identical, mirrored = rows[expected["identical"]], rows[expected["mirrored"]]
+    assert (identical["kind"], identical["distance"], identical["is_mirrored"]) == (
+        *("identical", 0.0),
+        False,
+    )
+    assert (mirrored["kind"], mirrored["is_mirrored"], mirrored["rate"]) == ("near", True, 1.0)
+
+
+@pytest.mark.slow
+def test_planted_copies_are_found_and_strangers_are_left_alone(tmp_path: Path) -> None:
+    truth = build_dataset(tmp_path, KINDS, people=24, copies=6)
+    dataset = open_dataset(tmp_path / "dataset")
+    pairs = set(search(dataset).select("first", "second").iter_rows())
+    hits = dict.fromkeys(KINDS, 0)
+    for name, source, kind in truth.iter_rows():
+        hits[kind] += tuple(sorted((name, source))) in pairs
+    # Guards against getting worse; set below what was measured here, which is less than the aim.
+    floors = {"identical": 6, "mirrored": 6, "trimmed": 6, "trimmed+mirrored": 6}
+    floors |= {"retimed": 5, "retimed+mirrored": 5, "thinned": 4, "trimmed+retimed": 4}
+    floors |= {"reencoded": 4}
+    assert {kind: hits[kind] for kind in floors if hits[kind] < floors[kind]} == {}
+
+    sources = dict(truth.select("sequence_id", "source_id").iter_rows())
+    people = dict(dataset.index.select("sequence_id", "participant_id").iter_rows())
+    wrong = {
+        name
+        for pair in pairs
+        if len({people[sources.get(name, name)] for name in pair}) == 2
+        for name in pair
+    }
+    assert len(wrong) <= 0.01 * len(dataset), wrong

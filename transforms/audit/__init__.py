@@ -1,0 +1,1 @@
+"""Whether a split keeps its promises: leaks, labels and counts, whoever made it."""

@@ -1,0 +1,1 @@
+"""What predictions are worth, with intervals over resamples of participants."""

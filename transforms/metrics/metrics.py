@@ -1,0 +1,219 @@
+"""What a table of predictions is worth: the confusion matrix first, every scalar derived from it.
+
+The unit is the participant, then the sequence. Each binary metric names its positive set.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from transforms.labels import SCOLIOSIS_LABELS
+from transforms.metrics.bootstrap import NO_INTERVAL, draw_weights, percentile_interval
+from transforms.metrics.judged import Floats, Judged, average_by_participant, read_predictions
+from transforms.metrics.ranking import measure_auprc, measure_auroc
+from transforms.settings import EvaluationSettings
+
+# Class indices of each question's positive set; the screening question comes first.
+POSITIVE_SETS: Final[Mapping[str, tuple[int, ...]]] = {
+    "any_abnormality": (1, 2),
+    "positive_vs_rest": (2,),
+}
+_ECE_BINS: Final = 15  # of equal width, as in Guo et al. 2017
+_DIGITS: Final = 10  # beyond these, values differ only by the order of a machine's additions
+_PUBLISHED_NOTE: Final = (
+    "Label-inverted convention of the field's 2024 evaluator, per sequence, for comparison with "
+    "the published tables only: the true-positive and true-negative rate of class 0 (negative) "
+    "under the names sensitivity and specificity. Read clinically, the two are swapped: "
+    "this specificity is the sensitivity for any abnormality."
+)
+
+
+def summarise_predictions(
+    predictions: pl.DataFrame, settings: EvaluationSettings
+) -> dict[str, Any]:
+    """Return the parts `units` and `as_published_2024` of an experiment's metrics.
+
+    A metric is `{"value", "low", "high"}`: the point value and its percentile interval over
+    resamples of whole participants. Where it is undefined, `value` is None and `reason` says why;
+    where resamples left it undefined, `undefined_resamples` counts them.
+
+    Args:
+        predictions: table of schema `PREDICTIONS`, of one side.
+        settings: resamples, confidence and seed of the intervals.
+
+    Raises:
+        InputError: the table is not what `read_predictions` takes.
+    """
+    sequences = read_predictions(predictions)
+    people = average_by_participant(sequences)
+    weights = draw_weights(len(people.truth), settings.bootstrap_resamples, settings.seed)
+    return {
+        "units": {
+            "participant": _summarise(people, weights, settings.confidence),
+            "sequence": _summarise(sequences, weights, settings.confidence),
+        },
+        "as_published_2024": _as_published_2024(confusion_matrix(sequences)),
+    }
+
+
+def confusion_matrix(judged: Judged) -> NDArray[np.int64]:
+    """Return how often each truth (row) was given each prediction (column), int64 [3, 3]."""
+    matrix = np.zeros((len(SCOLIOSIS_LABELS),) * 2, dtype=np.int64)
+    np.add.at(matrix, (judged.truth, judged.predicted), 1)
+    return matrix
+
+
+def weigh_confusion(
+    truth: NDArray[np.int64], predicted: NDArray[np.int64], weights: Floats
+) -> Floats:
+    """Return the confusion matrix under each weighting of the rows.
+
+    Args:
+        truth: class index of each row.
+        predicted: class index of each row.
+        weights: whole numbers, float64 [weighting, row].
+
+    Returns:
+        float64 [weighting, truth, prediction].
+    """
+    classes = len(SCOLIOSIS_LABELS)
+    cells = np.eye(classes**2)[truth * classes + predicted]  # (row, cell)
+    matrices: Floats = (weights @ cells).reshape(-1, classes, classes)
+    return matrices
+
+
+def derive_from_confusion(matrix: Floats) -> dict[str, Floats]:
+    """Return every metric that follows from confusion matrices.
+
+    A class that nobody has leaves the macro averages undefined; a class that was never predicted
+    has precision 0, as scikit-learn and the field's evaluator count it.
+
+    Args:
+        matrix: float64 [..., truth, prediction].
+
+    Returns:
+        name -> float64 [...], NaN where undefined.
+    """
+    hits = np.diagonal(matrix, axis1=-2, axis2=-1)
+    truths, named = matrix.sum(axis=-1), matrix.sum(axis=-2)
+    recall = _ratio(hits, truths)
+    precision = np.where(named > 0, hits / np.maximum(named, 1), 0.0)
+    values = {
+        "accuracy": _ratio(hits.sum(axis=-1), truths.sum(axis=-1)),
+        "macro_precision": np.where(truths > 0, precision, np.nan).mean(axis=-1),
+        "macro_recall": recall.mean(axis=-1),
+        "macro_f1": np.where(truths > 0, _ratio(2 * hits, truths + named), np.nan).mean(axis=-1),
+    }
+    for name, positive in POSITIVE_SETS.items():
+        inside = np.isin(np.arange(matrix.shape[-1]), positive)
+        true_positive = matrix[..., inside, :][..., inside].sum(axis=(-2, -1))
+        true_negative = matrix[..., ~inside, :][..., ~inside].sum(axis=(-2, -1))
+        values[f"{name}/sensitivity"] = _ratio(true_positive, truths[..., inside].sum(axis=-1))
+        values[f"{name}/specificity"] = _ratio(true_negative, truths[..., ~inside].sum(axis=-1))
+    return values
+
+
+def measure(judged: Judged, weights: Floats) -> dict[str, Floats]:
+    """Return every metric under each weighting of the rows.
+
+    Args:
+        judged: the rows.
+        weights: whole numbers, float64 [weighting, row].
+
+    Returns:
+        name -> float64 [weighting], NaN where undefined.
+    """
+    values = derive_from_confusion(weigh_confusion(judged.truth, judged.predicted, weights))
+    for name, positive in POSITIVE_SETS.items():
+        score = judged.probabilities[:, positive].sum(axis=1)
+        is_positive = np.isin(judged.truth, positive)
+        values[f"{name}/auroc"] = measure_auroc(score, is_positive, weights)
+        values[f"{name}/auprc"] = measure_auprc(score, is_positive, weights)
+    total = weights.sum(axis=1)
+    error = ((judged.probabilities - np.eye(len(SCOLIOSIS_LABELS))[judged.truth]) ** 2).sum(axis=1)
+    values["brier"] = _ratio(weights @ error, total)
+    values["ece"] = _ratio(_calibration_error(judged, weights), total)
+    return values
+
+
+def _calibration_error(judged: Judged, weights: Floats) -> Floats:
+    """Return the weighted sum over bins of confidence of |hits - confidence|."""
+    confidence = judged.probabilities.max(axis=1)
+    # Bins are open below, as in the definition: a confidence of 1/15 belongs to the first.
+    bins = np.clip(np.ceil(confidence * _ECE_BINS).astype(np.int64) - 1, 0, _ECE_BINS - 1)
+    surplus = (judged.predicted == judged.truth).astype(np.float64) - confidence
+    per_bin = np.eye(_ECE_BINS)[bins] * surplus[:, None]  # (row, bin)
+    total: Floats = np.abs(weights @ per_bin).sum(axis=1)
+    return total
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    undefined = np.full(np.shape(whole), np.nan)
+    ratio: Floats = np.divide(part, whole, out=undefined, where=whole > 0)
+    return ratio
+
+
+def _summarise(judged: Judged, participant_weights: Floats, confidence: float) -> dict[str, Any]:
+    points = measure(judged, np.ones((1, len(judged.truth))))
+    spread = measure(judged, participant_weights[:, judged.participant])
+    return {
+        "count": len(judged.truth),
+        "participants": participant_weights.shape[1],
+        "labels": list(SCOLIOSIS_LABELS),
+        "confusion": confusion_matrix(judged).tolist(),
+        "metrics": {
+            name: _describe(name, float(value[0]), spread[name], judged, confidence)
+            for name, value in points.items()
+        },
+    }
+
+
+def _describe(
+    name: str, value: float, spread: Floats, judged: Judged, confidence: float
+) -> dict[str, Any]:
+    if np.isnan(value):
+        reason = _reason_undefined(name, judged)
+        return {"value": None, "low": None, "high": None, "reason": reason}
+    entry: dict[str, Any] = {"value": round(value, _DIGITS), "low": None, "high": None}
+    undefined = int(np.isnan(spread).sum())
+    interval = percentile_interval(spread, confidence)
+    if interval is None:
+        entry["reason"] = NO_INTERVAL
+    else:
+        entry["low"], entry["high"] = (round(bound, _DIGITS) for bound in interval)
+    if undefined:
+        entry["undefined_resamples"] = undefined
+    return entry
+
+
+def _reason_undefined(name: str, judged: Judged) -> str:
+    """Say which truth is missing; only that can leave a point value undefined."""
+    question = name.split("/")[0]
+    if question not in POSITIVE_SETS:
+        absent = [
+            label for index, label in enumerate(SCOLIOSIS_LABELS) if index not in judged.truth
+        ]
+        return f"no {' and no '.join(absent)} among the tested"
+    inside = np.isin(judged.truth, POSITIVE_SETS[question])
+    missing = "inside" if not inside.any() else "outside"
+    return f"nobody {missing} the positive set {question} among the tested"
+
+
+def _as_published_2024(matrix: NDArray[np.int64]) -> dict[str, Any]:
+    """Return the rates that the 2024 evaluator prints under the name "Positive".
+
+    Its labels are negative 0, positive 1, neutral 2, and it takes class index 0 as positive.
+    """
+    negative = 0
+    of_negative, predicted_negative = matrix[negative].sum(), matrix[:, negative].sum()
+    hits, total = matrix[negative, negative], matrix.sum()
+    others = total - of_negative
+    rejected = others - (predicted_negative - hits)
+    return {
+        "sensitivity": round(float(hits / of_negative), _DIGITS) if of_negative else None,
+        "specificity": round(float(rejected / others), _DIGITS) if others else None,
+        "note": _PUBLISHED_NOTE,
+    }

@@ -1,0 +1,155 @@
+"""The search for near-duplicates in a dataset, from its frames to a table of pairs."""
+
+import itertools
+from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from transforms.near_duplicates.candidates import find_candidates
+from transforms.near_duplicates.judge import Match, match_walks, measure_distance
+from transforms.near_duplicates.space import Space
+from transforms.near_duplicates.tolerance import mean_pictures
+from transforms.near_duplicates.walks import Walk, describe_sequences
+from transforms.progress import Progress
+from transforms.schemas import conform
+from transforms.shards.reader import SilhouetteDataset
+
+NEAR_DUPLICATES_NAME: Final = "near_duplicates.parquet"  # where a split keeps them, beside itself
+# One row per pair of sequences that show one recording, as far as the pixels tell.
+_FIELDS: "Final[list[pa.Field[Any]]]" = [  # pyarrow subscripts fields in its stubs only
+    pa.field("first", pa.string(), nullable=False),
+    pa.field("second", pa.string(), nullable=False),  # first < second
+    pa.field("kind", pa.string(), nullable=False),  # identical | near
+    pa.field("is_mirrored", pa.bool_(), nullable=False),
+    pa.field("rate", pa.float64(), nullable=False),  # 2: the second shows it twice as fast
+    pa.field("overlap_frames", pa.int32(), nullable=False),  # of the one that has fewer there
+    pa.field("distance", pa.float64(), nullable=False),  # 0 where identical, below 1 where near
+]
+NEAR_DUPLICATES: Final = pa.schema(_FIELDS)
+_CANDIDATE_LIMIT: Final = 4.0
+"""Root mean squared difference between stretches; copies lie around 1."""
+_WHOLE_GROUP: Final = 64
+"""Up to so many identical sequences are reported pair by pair, more of them against the first."""
+_DECIMALS: Final = 3  # in the table: the last digits depend on the machine's arithmetic
+
+
+def find_near_duplicates(
+    dataset: SilhouetteDataset, *, worker_count: int, progress: Progress
+) -> pl.DataFrame:
+    """Return the pairs of sequences that look like one recording (schema `NEAR_DUPLICATES`).
+
+    Pairs inside one participant are among them. A function of the dataset's content alone.
+
+    Args:
+        dataset: any version or release.
+        worker_count: processes that read and describe, threads that compare.
+        progress: told of each of three stretches.
+
+    Raises:
+        IntegrityError: a shard is damaged.
+    """
+    names = sorted(dataset.index["sequence_id"].to_list())
+    space, walks = describe_sequences(dataset, names, worker_count=worker_count, progress=progress)
+    groups: dict[str, list[int]] = defaultdict(list)
+    for position, walk in enumerate(walks):
+        groups[walk.digest].append(position)
+    rows = [
+        _identical_row(names, walks, *pair)
+        for group in groups.values()
+        for pair in _pair_group(group)
+    ]
+    if space is not None:
+        distinct = [group[0] for group in groups.values() if walks[group[0]].shape is not None]
+        matches = _match_distinct(walks, distinct, space, worker_count, progress)
+        for first, second, match in matches:
+            members = itertools.product(
+                groups[walks[first].digest][:_WHOLE_GROUP],
+                groups[walks[second].digest][:_WHOLE_GROUP],
+            )
+            rows += [_near_row(names, match, *pair) for pair in members]
+    table = pl.DataFrame(rows, schema=pl.DataFrame(NEAR_DUPLICATES.empty_table()).schema)
+    found = table.sort("first", "second")
+    return pl.DataFrame(conform(found, NEAR_DUPLICATES, where="near-duplicates"))
+
+
+def _match_distinct(
+    walks: list[Walk],
+    distinct: list[int],
+    space: Space,
+    worker_count: int,
+    progress: Progress,
+) -> list[tuple[int, int, Match]]:
+    """Return `(first, second, match)` for walks whose pixels differ and yet agree, best way round.
+
+    The first is the smaller position.
+    """
+    means = [mean_pictures(walks[position].shape) for position in distinct]  # type: ignore[arg-type]  # those without a shape are not among them
+    owners = np.repeat(np.array(distinct, dtype=np.int64), [len(mean) for mean in means])
+    if not means:
+        return []
+    candidates = find_candidates(
+        np.concatenate(means).astype(np.float32),
+        owners,
+        space.shape.signs,
+        limit=_CANDIDATE_LIMIT,
+        worker_count=worker_count,
+    )
+    lengths = [len(mean) for mean in means]
+    starts = dict(zip(distinct, (np.cumsum(lengths) - lengths).tolist(), strict=True))
+    progress.start("pairs compared", len(candidates))
+    best: dict[tuple[int, int], Match] = {}
+
+    def compare(candidate: list[int]) -> Match | None:
+        first, second, is_mirrored, *stretches = candidate
+        inside = stretches[0] - starts[first], stretches[1] - starts[second]
+        return match_walks(
+            walks[first], walks[second], space, inside, is_mirrored=bool(is_mirrored)
+        )
+
+    with ThreadPoolExecutor(worker_count) as threads:  # the compiled alignment releases the GIL
+        listed = candidates.tolist()
+        for (first, second, *_), match in zip(listed, threads.map(compare, listed), strict=True):
+            progress.advance()
+            if match is None or measure_distance(match) >= 1:
+                continue
+            known = best.get((first, second))
+            if known is None or measure_distance(match) < measure_distance(known):
+                best[first, second] = match
+    return [(first, second, match) for (first, second), match in sorted(best.items())]
+
+
+def _pair_group(group: list[int]) -> list[tuple[int, int]]:
+    if len(group) <= _WHOLE_GROUP:
+        return list(itertools.combinations(group, 2))
+    return [(group[0], other) for other in group[1:]]
+
+
+def _identical_row(names: list[str], walks: list[Walk], first: int, second: int) -> dict[str, Any]:
+    return {
+        "first": names[first],
+        "second": names[second],
+        "kind": "identical",
+        "is_mirrored": False,
+        "rate": 1.0,
+        "overlap_frames": walks[first].frame_count,
+        "distance": 0.0,
+    }
+
+
+def _near_row(names: list[str], match: Match, first: int, second: int) -> dict[str, Any]:
+    rate = match.rate
+    if first > second:
+        first, second, rate = second, first, 1 / rate
+    return {
+        "first": names[first],
+        "second": names[second],
+        "kind": "near",
+        "is_mirrored": match.is_mirrored,
+        "rate": round(rate, _DECIMALS),
+        "overlap_frames": match.overlap_frames,
+        "distance": round(measure_distance(match), _DECIMALS),
+    }

@@ -1,0 +1,110 @@
+"""What the search knows of each sequence: a hash of its pixels and its frames in a fitted space."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transforms.near_duplicates.pictures import shrink_frames
+from transforms.near_duplicates.space import Space, fit_space
+from transforms.near_duplicates.tolerance import Trials, join_trials, try_copying
+from transforms.progress import Progress
+from transforms.shards.reader import SilhouetteDataset
+from transforms.worker_pool import map_in_processes
+
+MIN_FRAMES: Final = 16
+"""Shorter sequences show too little of a walk to be told from another."""
+_SAMPLE_SIZE: Final = 160
+_CHUNK: Final = 16
+_SEED: Final = 0
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One sequence.
+
+    Attributes:
+        digest: sha256 of its frames and their shape.
+        frame_count: how many it has.
+        shape: `(frame, direction)` float32, what tells bodies apart; None: too few frames.
+        pose: `(frame, direction)` float32, what tells moments apart.
+    """
+
+    digest: str
+    frame_count: int
+    shape: NDArray[np.float32] | None = None
+    pose: NDArray[np.float32] | None = None
+
+
+def describe_sequences(
+    dataset: SilhouetteDataset,
+    sequence_ids: Sequence[str],
+    *,
+    worker_count: int,
+    progress: Progress,
+) -> tuple[Space | None, list[Walk]]:
+    """Fit a space to a dataset and return the walks of its sequences in the order given.
+
+    Returns:
+        The space, None where no sequence is long enough, and the walks.
+    """
+    counts = dict(dataset.index.select("sequence_id", "frame_count").iter_rows())
+    long = [name for name in sequence_ids if counts[name] >= MIN_FRAMES]
+    places = np.unique(np.linspace(0, len(long) - 1, min(_SAMPLE_SIZE, len(long))).astype(int))
+    sample = _chunks([long[place] for place in places.tolist()])
+    trials: dict[int, Trials] = {}
+    progress.start("tolerance of copies", len(places))
+    for position, part in map_in_processes(
+        partial(_try_sequences, dataset), sample, worker_count=worker_count
+    ):
+        trials[position] = part
+        progress.advance(len(sample[position]))
+    space = fit_space(join_trials([trials[n] for n in sorted(trials)])) if trials else None
+
+    chunks = _chunks(sequence_ids)
+    walks: dict[int, list[Walk]] = {}
+    progress.start("sequences described", len(sequence_ids))
+    for position, described in map_in_processes(
+        partial(_describe, dataset, space), chunks, worker_count=worker_count
+    ):
+        walks[position] = described
+        progress.advance(len(chunks[position]))
+    return space, [walk for position in sorted(walks) for walk in walks[position]]
+
+
+def _chunks(names: Sequence[str]) -> list[list[str]]:
+    return [list(names[start : start + _CHUNK]) for start in range(0, len(names), _CHUNK)]
+
+
+def _try_sequences(dataset: SilhouetteDataset, names: list[str]) -> Trials:
+    trials = []
+    for name in names:
+        key = np.frombuffer(sha256(name.encode()).digest()[:16], dtype="<u4")
+        rng = np.random.default_rng([_SEED, *key.tolist()])
+        trials.append(try_copying(dataset.read(name), rng))
+    return join_trials(trials)
+
+
+def _describe(dataset: SilhouetteDataset, space: Space | None, names: list[str]) -> list[Walk]:
+    walks = []
+    for name in names:
+        silhouettes = dataset.read(name)
+        digest = sha256(repr(silhouettes.shape).encode())
+        digest.update(np.ascontiguousarray(silhouettes).data)
+        if space is None or len(silhouettes) < MIN_FRAMES:
+            walks.append(Walk(digest.hexdigest(), len(silhouettes)))
+            continue
+        pictures = shrink_frames(silhouettes)
+        walks.append(
+            Walk(
+                digest.hexdigest(),
+                len(silhouettes),
+                space.shape.project(pictures),
+                space.pose.project(pictures),
+            )
+        )
+    return walks

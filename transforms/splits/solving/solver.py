@@ -1,0 +1,80 @@
+"""From a problem to an assignment with proof: a search finds it, an integer program proves it.
+
+Goal after goal: where the search reached what arithmetic allows, that is the proof; elsewhere
+HiGHS says how far it is from the best, or hands over something better.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from transforms.splits.solving.goals import Integers, Problem
+from transforms.splits.solving.prover import find_floor, prove
+from transforms.splits.solving.search import descend, search
+
+
+@dataclass(frozen=True)
+class GoalProof:
+    """What became of one goal.
+
+    Attributes:
+        name: of the goal.
+        value: what is missed.
+        bound: what no assignment goes below that does as well in the goals before.
+    """
+
+    name: str
+    value: int
+    bound: int
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether nothing better exists."""
+        return self.value <= self.bound
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Where every item is, and what is known of every goal, in their order."""
+
+    sides: Integers
+    goals: tuple[GoalProof, ...]
+
+
+def status_of(goals: Sequence[GoalProof]) -> Literal["optimal", "feasible"]:
+    """Return `optimal` where every goal is proved."""
+    return "optimal" if all(goal.is_proved for goal in goals) else "feasible"
+
+
+def solve(problem: Problem, start: Integers, random: np.random.Generator) -> Solution:
+    """Return the best assignment found, each goal pursued as far as those before it allow.
+
+    Args:
+        problem: items, sides and goals.
+        start: `(item,)` any side of each item that gives every side the items it must have.
+        random: decides between assignments that are equally good.
+
+    Raises:
+        RefusalError: a proof was stopped by the clock.
+    """
+    floor = problem.least
+    sides, values = descend(problem, start, floor, random)
+    if values > floor:
+        floor = find_floor(problem)
+        sides, values = search(problem, sides, floor, random)
+    place = 0
+    while place < len(floor):
+        if values[place] > floor[place]:
+            verdict = prove(problem, place, values, random)
+            # What was taken for a bound of the others counted on this one to meet its own.
+            floor = (*floor[:place], verdict.bound, *problem.least[place + 1 :])
+            if verdict.better is not None:
+                sides, values = search(problem, verdict.better, floor, random)
+        place += 1
+    goals = tuple(
+        GoalProof(goal.name, value, bound)
+        for goal, value, bound in zip(problem.goals, values, floor, strict=True)
+    )
+    return Solution(sides, goals)
