@@ -36,6 +36,7 @@ from transforms.synth.draws import draw_normal, generator_for
 from transforms.synth.identity import Identity
 from transforms.synth.outfit import draw_outfit
 from transforms.synth.plan import plan_participants
+from transforms.synth.variation import draw_variation
 from transforms.synth.walker import Path as WalkPath
 from transforms.synth.walker import pose_walker
 from transforms.worker_pool import map_in_processes
@@ -150,7 +151,9 @@ def _render_sequence(plan: _SequencePlan) -> NDArray[np.uint8]:
         phase_start=float(rng.uniform()),
     )
     outfit = draw_outfit(rng, identity.sex, [(128, 128, 128)])
-    joints = pose_walker(identity.physique, identity.gait, path, times_s)
+    strides = generator_for(plan.seed, "strides", identity.participant_id, plan.session)
+    variation = draw_variation(strides, identity.gait.stride_hz, times_s)
+    joints = pose_walker(identity.physique, identity.gait, path, times_s, variation)
     if plan.view == "front":
         camera = place_front_camera(
             x_far_m=0.0,

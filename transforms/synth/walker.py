@@ -72,6 +72,21 @@ class Gait:
 
 
 @dataclass(frozen=True)
+class Variation:
+    """How a walk departs from repeating itself exactly; each `(frame,)`.
+
+    Attributes:
+        phase: how far the gait is ahead, in cycles.
+        swing: factor on the swing of the arms.
+        lean_degrees: lean to the left besides the body's own.
+    """
+
+    phase: FloatArray
+    swing: FloatArray
+    lean_degrees: FloatArray
+
+
+@dataclass(frozen=True)
 class Path:
     """Where a body goes: along a line parallel to x, to and fro if `length_m` is given.
 
@@ -111,10 +126,21 @@ def gait_phase(gait: Gait, path: Path, times_s: FloatArray) -> FloatArray:
     return np.where(phase >= 1.0, 0.0, phase)
 
 
-def pose_walker(physique: Physique, gait: Gait, path: Path, times_s: FloatArray) -> Joints:
-    """Return the joints of a walker, each `(frame, 3)` in world metres."""
+def pose_walker(
+    physique: Physique,
+    gait: Gait,
+    path: Path,
+    times_s: FloatArray,
+    variation: Variation | None = None,
+) -> Joints:
+    """Return the joints of a walker, each `(frame, 3)` in world metres.
+
+    Without a `variation` every stride is like every other.
+    """
     stature = physique.stature_m
     phase = gait_phase(gait, path, times_s)
+    if variation is not None:
+        phase = (phase + variation.phase) % 1.0
     phases = {"left": phase, "right": (phase + 0.5 + gait.step_delay) % 1.0}
     activity = min(1.0, path.speed_m_s / 0.9)
     stride_m = path.speed_m_s / gait.stride_hz
@@ -140,9 +166,26 @@ def pose_walker(physique: Physique, gait: Gait, path: Path, times_s: FloatArray)
     _add_trunk(body, physique, gait, activity, beat)
     for side, sign in SIDES:
         swing = gait.arm_swing_left if side == "left" else gait.arm_swing_right
+        if variation is not None:
+            swing = swing * variation.swing
         angle = np.radians(-3.0 - swing * activity * np.cos(2 * np.pi * (phases[side] + 0.02)))
         _add_arm(body, side, sign, stature, angle - np.radians(3.0), gait, activity)
+    if variation is not None:
+        _lean(body, np.radians(variation.lean_degrees))
     return _to_world(body, path, times_s)
+
+
+def _lean(body: Joints, angle: FloatArray) -> None:
+    """Lean everything above the pelvis to the left; legs stay where they stand."""
+    above = ("waist", "neck", "chest", "chin", "crown")
+    arms = [
+        f"{side}_{part}" for side, _ in SIDES for part in ("shoulder", "elbow", "wrist", "hand")
+    ]
+    pelvis = body["pelvis"]
+    for name in (*above, *arms):
+        joint = body[name].copy()
+        joint[:, 1] += np.tan(angle) * (joint[:, 2] - pelvis[:, 2])
+        body[name] = joint
 
 
 def _smooth_cycle(keys: tuple[tuple[float, float], ...], width: float = 0.018) -> FloatArray:
