@@ -3,11 +3,10 @@
 import itertools
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from transforms.near_duplicates.candidates import find_candidates
 from transforms.near_duplicates.judge import Match, match_walks, measure_distance
@@ -15,21 +14,9 @@ from transforms.near_duplicates.space import Space
 from transforms.near_duplicates.tolerance import mean_pictures
 from transforms.near_duplicates.walks import Walk, describe_sequences
 from transforms.progress import Progress
-from transforms.schemas import conform
+from transforms.schemas import NEAR_DUPLICATES, conform
 from transforms.shards.reader import SilhouetteDataset
 
-NEAR_DUPLICATES_NAME: Final = "near_duplicates.parquet"  # where a split keeps them, beside itself
-# One row per pair of sequences that show one recording, as far as the pixels tell.
-_FIELDS: "Final[list[pa.Field[Any]]]" = [  # pyarrow subscripts fields in its stubs only
-    pa.field("first", pa.string(), nullable=False),
-    pa.field("second", pa.string(), nullable=False),  # first < second
-    pa.field("kind", pa.string(), nullable=False),  # identical | near
-    pa.field("is_mirrored", pa.bool_(), nullable=False),
-    pa.field("rate", pa.float64(), nullable=False),  # 2: the second shows it twice as fast
-    pa.field("overlap_frames", pa.int32(), nullable=False),  # of the one that has fewer there
-    pa.field("distance", pa.float64(), nullable=False),  # 0 where identical, below 1 where near
-]
-NEAR_DUPLICATES: Final = pa.schema(_FIELDS)
 _CANDIDATE_LIMIT: Final = 4.0
 """Root mean squared difference between stretches; copies lie around 1."""
 _WHOLE_GROUP: Final = 64

@@ -165,9 +165,8 @@ def pose_walker(
 
     _add_trunk(body, physique, gait, activity, beat)
     for side, sign in SIDES:
-        swing = gait.arm_swing_left if side == "left" else gait.arm_swing_right
-        if variation is not None:
-            swing = swing * variation.swing
+        own = gait.arm_swing_left if side == "left" else gait.arm_swing_right
+        swing = own if variation is None else own * variation.swing
         angle = np.radians(-3.0 - swing * activity * np.cos(2 * np.pi * (phases[side] + 0.02)))
         _add_arm(body, side, sign, stature, angle - np.radians(3.0), gait, activity)
     if variation is not None:
@@ -178,11 +177,9 @@ def pose_walker(
 def _lean(body: Joints, angle: FloatArray) -> None:
     """Lean everything above the pelvis to the left; legs stay where they stand."""
     above = ("waist", "neck", "chest", "chin", "crown")
-    arms = [
-        f"{side}_{part}" for side, _ in SIDES for part in ("shoulder", "elbow", "wrist", "hand")
-    ]
+    arm = ("shoulder", "elbow", "wrist", "hand")
     pelvis = body["pelvis"]
-    for name in (*above, *arms):
+    for name in (*above, *(f"{side}_{part}" for side, _ in SIDES for part in arm)):
         joint = body[name].copy()
         joint[:, 1] += np.tan(angle) * (joint[:, 2] - pelvis[:, 2])
         body[name] = joint

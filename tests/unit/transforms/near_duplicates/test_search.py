@@ -4,8 +4,9 @@ import polars as pl
 import pytest
 
 from transforms.manifest import write_manifest
-from transforms.near_duplicates.search import NEAR_DUPLICATES, find_near_duplicates
+from transforms.near_duplicates.search import find_near_duplicates
 from transforms.progress import NoProgress
+from transforms.schemas import NEAR_DUPLICATES
 from transforms.settings import ShardSettings
 from transforms.shards.reader import SilhouetteDataset, open_dataset
 from transforms.shards.writer import write_shards
