@@ -3,7 +3,7 @@
 import itertools
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
