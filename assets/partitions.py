@@ -49,7 +49,7 @@ def list_experiments(settings: Settings) -> list[Experiment]:
     return [
         Experiment(model, variant, seed)
         for model in settings.experiments.models
-        for variant in settings.experiments.variants
+        for variant in settings.experiments.variants or settings.splits.variants
         for seed in settings.experiments.seeds
     ]
 

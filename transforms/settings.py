@@ -237,7 +237,8 @@ class ExperimentSettings(Section):
     """The grid: every model on these variants of the split with every seed."""
 
     models: Annotated[tuple[Name, ...], Field(min_length=1)] = ("sconet", "sconet_mt")
-    variants: Annotated[tuple[Name, ...], Field(min_length=1)] = ("ratio_1_1_2", "ratio_1_1_4")
+    # null: all that the split has; `dvc.yaml` needs them named
+    variants: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
 
 
@@ -283,7 +284,7 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _train_on_what_the_split_has(self) -> Self:
-        unknown = set(self.experiments.variants) - set(self.splits.variants)
+        unknown = set(self.experiments.variants or ()) - set(self.splits.variants)
         if unknown:
             raise ValueError(
                 f"experiments.variants: {', '.join(sorted(unknown))}; a split by "

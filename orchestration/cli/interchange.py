@@ -17,7 +17,10 @@ _SHOWN: Final = 20
 
 def import_tree(
     context: typer.Context,
-    tree: Annotated[Path, typer.Argument(help="The folder that holds the ids.")],
+    tree: Annotated[
+        Path,
+        typer.Argument(help="The folder that holds the ids, or what `gaitworks export` wrote."),
+    ],
     to: Annotated[Path, typer.Option(help="A new folder for the dataset.")],
     sequences: Annotated[
         Path | None,
@@ -42,6 +45,7 @@ def import_tree(
     from transforms.interchange.importer import import_tree as import_sequences
 
     _refuse_existing(to)
+    tree, sequences = _find_tree(tree, sequences)
     summary = write_single_batch(
         workspace_of(context),
         to,
@@ -78,6 +82,17 @@ def export_tree(
         write_manifest(staging, kind="opengait_tree", facts=facts)
     count = sum(facts["sequences"].values())
     typer.echo(f"{to}: {count} sequences, version {directory_version(to)}")
+
+
+def _find_tree(tree: Path, sequences: Path | None) -> tuple[Path, Path | None]:
+    """Return the folder of the ids and the list; an export has both under names of its own."""
+    from transforms.interchange.exporter import TREE_NAME
+    from transforms.interchange.sequence_list import LIST_NAME
+
+    inner, own_list = tree / TREE_NAME, tree / LIST_NAME
+    if inner.is_dir() and own_list.is_file():
+        return inner, sequences or own_list
+    return tree, sequences
 
 
 def _refuse_existing(folder: Path) -> None:

@@ -205,8 +205,7 @@ def test_an_imported_tree_is_split_trained_on_exported_and_imported_again(tmp_pa
     again = tmp_path / "again"
     done = gaitworks(
         workspace,
-        *("import", str(tree / "silhouettes"), "--to", str(again)),
-        *("--sequences", str(tree / "sequences.csv"), "--json"),
+        *("import", str(tree), "--to", str(again), "--json"),
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == {"accepted": 48, "rejected": {}, "problems": []}

@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.extract.normalisation.normalise import normalise_frame
 from transforms.near_duplicates.pictures import (
     PICTURE_COLUMNS,
     PICTURE_ROWS,
     Pictures,
     shrink_frames,
 )
+from transforms.shards.codec import binarise
 
 SEGMENT_FRAMES: Final = 40
 """About how long a stretch is whose mean picture stands for it."""
@@ -29,6 +31,9 @@ _LEVEL: Final = (0.42, 0.58)
 _STRENGTH: Final = (0.05, 0.2)
 _SCALE: Final = (0.94, 1.06)
 _SHIFT_PX: Final = 1.0
+_ENLARGED_PX: Final = 192
+_WINDOW: Final = 6
+_LAGS: Final = (15, 90)
 _MARGIN_PX: Final = 8
 
 
@@ -49,6 +54,7 @@ class Trials:
     biases: NDArray[np.float64]
     noises: NDArray[np.float64]
     cuts: NDArray[np.float64]
+    strides: NDArray[np.float64]
 
 
 def join_trials(parts: list[Trials]) -> Trials:
@@ -77,6 +83,7 @@ def try_copying(silhouettes: NDArray[np.uint8], rng: np.random.Generator) -> Tri
         biases=np.stack(biases),
         noises=np.concatenate(noises).astype(np.float64),
         cuts=_compare_cuts(pictures, rng),
+        strides=_compare_strides(pictures),
     )
 
 
@@ -107,40 +114,61 @@ def _compare_cuts(pictures: Pictures, rng: np.random.Generator) -> NDArray[np.fl
     return np.array(found).reshape(-1, PICTURE_ROWS, PICTURE_COLUMNS)
 
 
+def _compare_strides(pictures: Pictures) -> NDArray[np.float64]:
+    """Compare short stretches with the one most like them a stride or more away."""
+    flat = pictures.reshape(len(pictures), -1).astype(np.float64)
+    squares = np.square(flat).sum(axis=1)
+    distances = squares[:, None] + squares[None] - 2 * flat @ flat.T
+    count = len(flat) - _WINDOW + 1
+    if count <= _LAGS[0]:
+        return np.zeros((0, *pictures.shape[1:]))
+    # Sums along diagonals: how unlike two windows are, frame by frame.
+    windows = sum(distances[n : n + count, n : n + count] for n in range(_WINDOW))
+    lags = np.abs(np.subtract.outer(np.arange(count), np.arange(count)))
+    windows = np.where((lags >= _LAGS[0]) & (lags <= _LAGS[1]), windows, np.inf)
+    starts = np.arange(0, count, _WINDOW)
+    starts = starts[np.isfinite(windows[starts]).any(axis=1)]
+    nearest = windows[starts].argmin(axis=1)
+    means = np.stack([flat[n : n + _WINDOW].mean(axis=0) for n in range(count)])
+    return (means[starts] - means[nearest]).reshape(-1, *pictures.shape[1:])
+
+
 def _copy(frames: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
     """Return frames as another encoding, another crop or both would show them."""
-    height = frames.shape[1]
-    px = height / 64
-    margin = max(1, round(_MARGIN_PX * px))
-    masks = np.pad(frames, ((0, 0), (margin, margin), (margin, margin)))
+    columns = np.flatnonzero(frames.any(axis=(0, 1)))
+    if columns.size:
+        frames = frames[:, :, columns[0] : columns[-1] + 1]
     kind = rng.random()
-    if kind < 0.7:
-        masks = _encode_again(masks, px, rng)
-    if kind > 0.3:
-        masks = _crop_again(masks, px, rng)
-    return masks
+    px = _ENLARGED_PX / frames.shape[1]
+    blur_px, level = _ENLARGED_PX / 64 * rng.uniform(*_BLUR_PX), rng.uniform(*_LEVEL)
+    strength, scale = rng.uniform(*_STRENGTH), rng.uniform(*_SCALE)
+    shift = _ENLARGED_PX / 64 * rng.uniform(-_SHIFT_PX, _SHIFT_PX, 2)
+    copies = []
+    for frame in frames:
+        mask = binarise(cv2.resize(binarise(frame), None, fx=px, fy=px))
+        mask = np.pad(mask, round(_MARGIN_PX * _ENLARGED_PX / 64))
+        if kind < 0.7:
+            mask = _encode_again(mask, blur_px, level, strength, rng)
+        if kind > 0.3:
+            height, width = mask.shape
+            x, y = (1 - scale) / 2 * np.array([width, height]) + shift
+            place = np.array([[scale, 0, x], [0, scale, y]])
+            mask = binarise(cv2.warpAffine(mask, place, (width, height)))
+        copies.append(normalise_frame(mask)[0])
+    return np.stack(copies)
 
 
 def _encode_again(
-    masks: NDArray[np.uint8], px: float, rng: np.random.Generator
+    mask: NDArray[np.uint8],
+    blur_px: float,
+    level: float,
+    strength: float,
+    rng: np.random.Generator,
 ) -> NDArray[np.uint8]:
-    blur_px, level = px * rng.uniform(*_BLUR_PX), rng.uniform(*_LEVEL)
-    strength = rng.uniform(*_STRENGTH)
-    changed = np.empty_like(masks)
-    for index, mask in enumerate(masks):
-        soft = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), blur_px)
-        grain = rng.standard_normal(mask.shape, dtype=np.float32)
-        # White noise blurred by s has a deviation of 1 / (2 s sqrt(pi)): here about 1 again.
-        grain = cv2.GaussianBlur(grain, (0, 0), px) * (2 * px * np.sqrt(np.pi))
-        disturbed = soft + strength * grain * 4 * soft * (1 - soft)
-        changed[index] = np.where(disturbed >= level, 255, 0)
-    return changed
-
-
-def _crop_again(masks: NDArray[np.uint8], px: float, rng: np.random.Generator) -> NDArray[np.uint8]:
-    height, width = masks.shape[1:]
-    scale = rng.uniform(*_SCALE)
-    x, y = (1 - scale) / 2 * np.array([width, height]) + px * rng.uniform(-_SHIFT_PX, _SHIFT_PX, 2)
-    place = np.array([[scale, 0, x], [0, scale, y]])
-    moved = np.stack([cv2.warpAffine(mask, place, (width, height)) for mask in masks])
-    return np.where(moved >= 128, np.uint8(255), np.uint8(0))
+    soft = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), blur_px)
+    px = _ENLARGED_PX / 64
+    height, width = mask.shape
+    grain = rng.standard_normal((int(height / px) + 1, int(width / px) + 1), dtype=np.float32)
+    grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_CUBIC)
+    disturbed = soft + strength * grain * 4 * soft * (1 - soft)
+    return np.where(disturbed >= level, np.uint8(255), np.uint8(0))

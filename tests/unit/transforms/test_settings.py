@@ -39,7 +39,7 @@ def test_settings_cannot_be_changed() -> None:
         {"splits": {"protocol": "imported"}},
         {"splits": {"protocol": "imported", "partition": "../elsewhere.json"}},
         {"splits": {"folds": 1}},
-        {"splits": {"protocol": "k_fold"}},  # the experiments name class ratios
+        {"splits": {"protocol": "k_fold"}, "experiments": {"variants": ["ratio_1_1_2"]}},
         {"experiments": {"variants": ["ratio_1_1_16"]}},
         {"release": {"version": "1.2"}},
         {"release": {"version": "2026.13.0"}},
