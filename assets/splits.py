@@ -25,7 +25,7 @@ PARTICIPANT_SPLITS: Final = Stage(
 )
 
 
-@stage_asset(PARTICIPANT_SPLITS, group="splits", kinds={"parquet", "scipy"}, owner="research")
+@stage_asset(PARTICIPANT_SPLITS, group="splits", kinds={"parquet", "ortools"}, owner="research")
 def participant_splits(
     context: AssetExecutionContext, workspace: Workspace
 ) -> MaterializeResult[None]:

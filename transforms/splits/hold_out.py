@@ -70,8 +70,7 @@ def assign_participants(
         seed: decides between assignments that are equally good.
 
     Raises:
-        RefusalError: a class has fewer participants than there are sides, or a proof did not end
-            in time.
+        RefusalError: a class has fewer participants than there are sides.
     """
     sides: dict[str, str] = {}
     proofs: dict[str, ClassProof] = {}

@@ -1,7 +1,7 @@
-"""Proof that no assignment is better: an integer program per goal, solved by HiGHS through scipy.
+"""Proof that no assignment is better: an integer program per goal, solved by OR-Tools' CP-SAT.
 
-Items that no goal so far tells apart are counted, not named, which leaves a handful of unknowns
-where only counts matter.
+It reckons in whole numbers, so that a bound is a bound. Items that no goal so far tells apart are
+counted, not named, which leaves a handful of unknowns where only counts matter.
 """
 
 import math
@@ -10,24 +10,17 @@ from typing import Any, Final
 
 import numpy as np
 
-from transforms.errors import RefusalError
 from transforms.splits.solving.goals import Integers, Problem, Values, stack
 
-# The node limit stops at the same place on every machine; the time limit is a net, and what falls
-# into it is refused, because it would differ from machine to machine.
-_NODE_LIMIT: Final = 2_000
-_NODE_LIMIT_OF_MANY_SIDES: Final = 500
-_TIME_LIMIT_S: Final = 300.0
+# Counted in the solver's own steps, not by a clock: it stops at the same place on every machine.
+_EFFORT: Final = 1.0
+_EFFORT_BEFORE_SEARCH: Final = 0.1
 _COARSE_KINDS: Final = 16
 """A goal that tells more kinds of items apart than this may be left out of a first attempt."""
 _FEW_UNKNOWNS: Final = 240
 """Programs with no more unknowns end at once; what they say is worth knowing before the search."""
-_STOPPED_BY_CLOCK: Final = 1  # scipy's status; the node limit has another
 _MAX_UNKNOWNS: Final = 1_000
-"""Programs with more unknowns are not tried: in so many nodes they prove nothing."""
-_MANY_SIDES: Final = 4
-_MAX_UNKNOWNS_OF_MANY_SIDES: Final = 60
-"""As many sides are folds: every assignment is there once for each order of them."""
+"""Programs with more unknowns are not tried: with so little effort they prove nothing."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +44,6 @@ def prove(problem: Problem, place: int, values: Values, random: np.random.Genera
         place: which goal.
         values: what is reached; the goals before `place` may not get worse than that.
         random: decides which of several like items go where.
-
-    Raises:
-        RefusalError: the solver was stopped by the clock.
     """
     goal = problem.goals[place]
     coarse = tuple(one for one in range(place) if _count_kinds(problem, one) <= _COARSE_KINDS)
@@ -61,12 +51,10 @@ def prove(problem: Problem, place: int, values: Values, random: np.random.Genera
     floor = goal.least
     # Leaving goals out can only lower the bound; where few kinds of items are left, it is quick.
     if coarse != everything and _count_unknowns(problem, *coarse, place) <= _FEW_UNKNOWNS:
-        floor = max(floor, _minimise(problem, coarse, place, values).bound)
-    are_many = problem.side_count >= _MANY_SIDES
-    limit = _MAX_UNKNOWNS_OF_MANY_SIDES if are_many else _MAX_UNKNOWNS
-    if floor >= values[place] or _count_unknowns(problem, *everything, place) > limit:
+        floor = max(floor, _minimise(problem, coarse, place, values, _EFFORT).bound)
+    if floor >= values[place] or _count_unknowns(problem, *everything, place) > _MAX_UNKNOWNS:
         return Verdict(min(floor, values[place]), None)
-    found = _minimise(problem, everything, place, values)
+    found = _minimise(problem, everything, place, values, _EFFORT)
     bound = min(max(floor, found.bound), values[place])
     if found.taken is None or found.value >= values[place]:
         return Verdict(bound, None)
@@ -88,7 +76,7 @@ def find_floor(problem: Problem) -> Values:
             or _count_unknowns(problem, *coarse, place) > _FEW_UNKNOWNS
         ):
             continue
-        found = _minimise(problem, coarse, place, tuple(floor))
+        found = _minimise(problem, coarse, place, tuple(floor), _EFFORT_BEFORE_SEARCH)
         if found.taken is None or found.value > found.bound:
             break
         floor[place] = max(floor[place], found.bound)
@@ -106,7 +94,9 @@ def _count_unknowns(problem: Problem, *places: int) -> int:
     return _count_kinds(problem, *places) * problem.side_count
 
 
-def _minimise(problem: Problem, earlier: tuple[int, ...], place: int, values: Values) -> "_Found":
+def _minimise(
+    problem: Problem, earlier: tuple[int, ...], place: int, values: Values, effort: float
+) -> "_Found":
     """Return the least of the goal at `place` where `earlier` ones get no worse than `values`."""
     goals = [problem.goals[one] for one in (*earlier, place)]
     quantities, targets, tolerance, owner = stack(goals)
@@ -115,7 +105,7 @@ def _minimise(problem: Problem, earlier: tuple[int, ...], place: int, values: Va
     program.limit_items(problem.min_items)
     for number, one in enumerate(earlier):
         program.limit_goal(number, values[one])
-    return program.minimise(len(earlier))
+    return program.minimise(len(earlier), effort)
 
 
 def _name_items(taken: Integers, kind_of: Integers, random: np.random.Generator) -> Integers:
@@ -145,75 +135,67 @@ class _Program:
         tolerance: Integers,
         owner: Integers,
     ) -> None:
-        kind_count, side_count = len(kinds), len(targets)
-        self._taken = np.arange(kind_count * side_count).reshape(kind_count, side_count)
-        missed = self._taken.size + np.arange(targets.size)
-        self._missed, self._owner = missed.reshape(targets.shape), owner
-        self._entries: list[tuple[Integers, Integers]] = []
-        self._low: list[float] = []
-        self._high: list[float] = []
-        self._upper = np.full(self._taken.size + targets.size, np.inf)
-        self._upper[self._taken] = multiplicity[:, None]
-        for kind in range(kind_count):
-            count = float(multiplicity[kind])
-            self._add(self._taken[kind], np.ones(side_count, np.int64), count, count)
-        for side in range(side_count):
-            for column in range(targets.shape[1]):
-                variables = np.append(self._taken[:, side], self._missed[side, column])
-                target, limit = int(targets[side, column]), int(tolerance[side, column])
-                weights = kinds[:, column]
-                self._add(variables, np.append(weights, -1), -np.inf, target + limit)
-                self._add(variables, np.append(weights, 1), target - limit, np.inf)
+        from ortools.sat.python import cp_model
+
+        self._model = cp_model.CpModel()
+        self._owner, self._upper = owner, multiplicity
+        sides = range(len(targets))
+        self._taken = [
+            [self._model.new_int_var(0, int(count), "") for _ in sides] for count in multiplicity
+        ]
+        for row, count in zip(self._taken, multiplicity.tolist(), strict=True):
+            self._model.add(sum(row) == count)
+        self._missed = [
+            [
+                self._miss(kinds[:, column], side, targets, tolerance, column)
+                for column in range(targets.shape[1])
+            ]
+            for side in sides
+        ]
 
     def limit_items(self, least: int) -> None:
         """Give every side at least so many items."""
-        for side in range(self._taken.shape[1]):
-            members = self._taken[:, side]
-            self._add(members, np.ones(len(members), np.int64), float(least), np.inf)
+        for members in zip(*self._taken, strict=True):
+            self._model.add(sum(members) >= least)
 
     def limit_goal(self, goal: int, value: int) -> None:
         """Keep a goal from missing more than `value`."""
-        missed = self._missed[:, self._owner == goal].reshape(-1)
-        self._add(missed, np.ones(len(missed), np.int64), -np.inf, value)
+        self._model.add(self._sum_missed(goal) <= value)
 
-    def minimise(self, goal: int) -> _Found:
-        """Miss as little as possible of a goal."""
-        from scipy.optimize import Bounds, LinearConstraint, milp
-        from scipy.sparse import csr_array
+    def minimise(self, goal: int, effort: float) -> _Found:
+        """Miss as little as possible of a goal, in so much deterministic time."""
+        from ortools.sat.python import cp_model
 
-        lengths = [len(variables) for variables, _ in self._entries]
-        columns = np.concatenate([variables for variables, _ in self._entries])
-        weights = np.concatenate([weights for _, weights in self._entries]).astype(np.float64)
-        rows = np.repeat(np.arange(len(lengths)), lengths)
-        matrix = csr_array((weights, (rows, columns)), shape=(len(lengths), len(self._upper)))
-        are_many = self._taken.shape[1] >= _MANY_SIDES
-        node_limit = _NODE_LIMIT_OF_MANY_SIDES if are_many else _NODE_LIMIT
-        cost = np.zeros(len(self._upper))
-        cost[self._missed[:, self._owner == goal]] = 1
-        # `Any`: scipy's result is a bag of attributes.
-        result: Any = milp(
-            cost,
-            constraints=LinearConstraint(matrix, np.array(self._low), np.array(self._high)),
-            integrality=np.ones(len(self._upper)),
-            bounds=Bounds(np.zeros(len(self._upper)), self._upper),
-            options={"mip_rel_gap": 0.0, "node_limit": node_limit, "time_limit": _TIME_LIMIT_S},
-        )
-        if result.status == _STOPPED_BY_CLOCK:
-            raise RefusalError(
-                "the solver found no proof that it could repeat on another machine",
-                where="splits",
-                expected=f"an end within {node_limit} nodes and {_TIME_LIMIT_S:.0f} s",
-                found=result.message,
-                fix="ask for fewer sides",
-            )
-        # The bound is a float, or none where not one node was solved; what it bounds is whole.
-        bound = max(0, math.ceil(float(result.mip_dual_bound or 0.0) - 1e-6))
-        if result.x is None:
+        self._model.minimize(self._sum_missed(goal))
+        solver = cp_model.CpSolver()
+        solver.parameters.num_workers = 1
+        solver.parameters.random_seed = 0
+        solver.parameters.max_deterministic_time = effort
+        status = solver.solve(self._model)
+        # What is bounded is whole.
+        bound = max(0, math.ceil(solver.best_objective_bound - 1e-6))
+        if status not in (cp_model.OPTIMAL, cp_model.FEASIBLE):
             return _Found(None, 0, bound)
-        taken = np.rint(result.x[self._taken]).astype(np.int64)
-        return _Found(taken, round(float(result.fun)), bound)
+        taken = np.array([[solver.value(one) for one in row] for row in self._taken], np.int64)
+        return _Found(taken, round(solver.objective_value), bound)
 
-    def _add(self, variables: Integers, weights: Integers, low: float, high: float) -> None:
-        self._entries.append((variables, weights))
-        self._low.append(low)
-        self._high.append(high)
+    # `Any`: expressions of OR-Tools, which has no public type for them all.
+    def _miss(
+        self, weights: Integers, side: int, targets: Integers, tolerance: Integers, column: int
+    ) -> Any:
+        """Return the unknown that a side's total of one quantity misses."""
+        total = sum(
+            weight * row[side]
+            for weight, row in zip(weights.tolist(), self._taken, strict=True)
+            if weight
+        )
+        target, limit = int(targets[side, column]), int(tolerance[side, column])
+        most = int(np.abs(weights) @ self._upper) + abs(target)
+        missed = self._model.new_int_var(0, most, "")
+        self._model.add(total - target - limit <= missed)
+        self._model.add(target - limit - total <= missed)
+        return missed
+
+    def _sum_missed(self, goal: int) -> Any:
+        columns = np.flatnonzero(self._owner == goal).tolist()
+        return sum(row[column] for row in self._missed for column in columns)

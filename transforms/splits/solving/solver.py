@@ -1,7 +1,7 @@
 """From a problem to an assignment with proof: a search finds it, an integer program proves it.
 
 Goal after goal: where the search reached what arithmetic allows, that is the proof; elsewhere
-HiGHS says how far it is from the best, or hands over something better.
+an integer program says how far it is from the best, or hands over something better.
 """
 
 from collections.abc import Sequence
@@ -55,9 +55,6 @@ def solve(problem: Problem, start: Integers, random: np.random.Generator) -> Sol
         problem: items, sides and goals.
         start: `(item,)` any side of each item that gives every side the items it must have.
         random: decides between assignments that are equally good.
-
-    Raises:
-        RefusalError: a proof was stopped by the clock.
     """
     floor = problem.least
     sides, values = descend(problem, start, floor, random)

@@ -1,12 +1,10 @@
 import itertools
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transforms.errors import RefusalError
 from transforms.splits.solving.goals import Goal, Problem, even_goal
 from transforms.splits.solving.prover import find_floor, prove
 from transforms.splits.solving.search import search
@@ -110,18 +108,3 @@ def test_a_goal_without_a_proof_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     solution = solve(problem, np.array([0, 1, 0]), np.random.default_rng(0))
     assert (solution.goals[0].value, solution.goals[0].bound) == (4, 0)
     assert status_of(solution.goals) == "feasible"
-
-
-def test_a_proof_that_the_clock_stopped_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Cut:
-        x = None
-        status = 1
-        mip_dual_bound = 0.0
-        message = "Time limit reached."
-
-    def stop(*_: Any, **__: Any) -> Cut:
-        return Cut()
-
-    monkeypatch.setattr("scipy.optimize.milp", stop)
-    with pytest.raises(RefusalError, match="repeat on another machine"):
-        solve(make_problem([[2], [2], [2]], 2), np.array([0, 1, 0]), np.random.default_rng(0))
