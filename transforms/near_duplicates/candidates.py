@@ -9,26 +9,30 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-_NEIGHBOURS: Final = 32
+_NEIGHBOURS: Final = 40
 """Per stretch and way round; a sequence's own stretches (7 in 300 frames) are among them."""
+_PARTNERS: Final = 8
+"""Per sequence at most: more would be strangers."""
 _LEAF_SIZE: Final = 32
 _DIRECTIONS: Final = 12
 """In which stretches vary most: an index of many more directions has to look at nearly all."""
+_REACH: Final = 1.4
+"""Of the limit: where the widest directions are those that copying changed."""
 _SLACK: Final = 0.5
 """A neighbour may be missed for one that is up to so much farther, as a part of its distance."""
 
+Stretches = NDArray[np.float32]
+
 
 def find_candidates(
-    stretches: NDArray[np.float32],
+    stretches: Stretches,
     owners: NDArray[np.int64],
     signs: NDArray[np.float32],
     *,
     limit: float,
     worker_count: int,
 ) -> NDArray[np.int64]:
-    """Return pairs, `(pair, 5)` int64: first, second, is_mirrored, stretch of each.
-
-    The first is the smaller; the stretches are positions in `stretches` of the two most alike.
+    """Return pairs, `(pair, 3)` int64: first, second, is_mirrored; first is the smaller.
 
     Args:
         stretches: `(stretch, direction)` float32, in units of what copying makes.
@@ -40,29 +44,47 @@ def find_candidates(
     from scipy.spatial import cKDTree
 
     widest = np.sort(np.argsort(-stretches.var(axis=0), kind="stable")[:_DIRECTIONS])
-    stretches, signs = stretches[:, widest], signs[widest]
-    tree = cKDTree(stretches, leafsize=_LEAF_SIZE)
-    found = []
+    tree = cKDTree(stretches[:, widest], leafsize=_LEAF_SIZE)
+    found, distances = [], []
     for is_mirrored in (0, 1):
-        distances, neighbours = tree.query(
-            stretches * signs if is_mirrored else stretches,
+        turned = stretches * signs if is_mirrored else stretches
+        _, neighbours = tree.query(
+            turned[:, widest],
             k=np.arange(1, min(_NEIGHBOURS, len(stretches)) + 1),
             eps=_SLACK,
-            distance_upper_bound=limit * np.sqrt(stretches.shape[1]),
+            distance_upper_bound=_REACH * limit * np.sqrt(len(widest)),
             workers=worker_count,
         )
         asking, rank = np.nonzero(neighbours < len(stretches))  # the rest: none so near
-        distance, answering = distances[asking, rank], neighbours[asking, rank]
-        is_turned = owners[asking] > owners[answering]
-        first = np.where(is_turned, answering, asking)
-        second = np.where(is_turned, asking, answering)
-        is_pair = owners[first] != owners[second]
-        order = np.lexsort((second, first, distance))
-        order = order[is_pair[order]]
-        kind = np.full(len(order), is_mirrored)
-        rows = [owners[first], owners[second], kind, first, second]
-        rows = [row if row is kind else row[order] for row in rows]
-        found.append(np.stack(rows, axis=1))
-    pairs = np.concatenate(found)
-    _, nearest = np.unique(pairs[:, :3], axis=0, return_index=True)
-    return pairs[nearest]
+        answering = neighbours[asking, rank]
+        pairs = np.stack([owners[asking], owners[answering], np.full(len(asking), is_mirrored)], 1)
+        found.append(pairs)
+        distances.append(_measure(turned, stretches, asking, answering))
+    return _keep_nearest(np.concatenate(found), np.concatenate(distances), limit)
+
+
+def _measure(
+    turned: Stretches, stretches: Stretches, asking: NDArray[np.int64], answering: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return root mean squared differences over all directions."""
+    total = np.zeros(len(asking))
+    for direction in range(stretches.shape[1]):
+        total += np.square(turned[asking, direction] - stretches[answering, direction])
+    return np.asarray(np.sqrt(total / stretches.shape[1]))
+
+
+def _keep_nearest(
+    pairs: NDArray[np.int64], distances: NDArray[np.float64], limit: float
+) -> NDArray[np.int64]:
+    """Keep, of each sequence that asked, the nearest others; each pair once per way round."""
+    is_pair = (pairs[:, 0] != pairs[:, 1]) & (distances <= limit)
+    pairs, distances = pairs[is_pair], distances[is_pair]
+    order = np.lexsort((pairs[:, 2], pairs[:, 1], pairs[:, 0], distances))
+    _, first_seen = np.unique(pairs[order], axis=0, return_index=True)
+    nearest = order[np.sort(first_seen)]  # nearest first, each once
+    by_asker = nearest[np.argsort(pairs[nearest, 0], kind="stable")]
+    _, starts, counts = np.unique(pairs[by_asker, 0], return_index=True, return_counts=True)
+    rank = np.arange(len(by_asker)) - np.repeat(starts, counts)
+    kept = pairs[by_asker[rank < _PARTNERS]]
+    kept[:, :2].sort(axis=1)
+    return np.unique(kept, axis=0)

@@ -1,4 +1,9 @@
-"""Whether two walks are one recording: laid over each other, do bodies and movements agree?"""
+"""Whether two walks are one recording: laid over each other, do they agree as only a copy does?
+
+People, and sessions of one person, differ in how each stride is walked and in when it comes: two
+recordings laid over each other keep a rest of movement, and drift against each other by some
+frames. A copy does neither, or, where frames are missing from it, not the first.
+"""
 
 import math
 from dataclasses import dataclass
@@ -7,109 +12,134 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.near_duplicates.alignment import align_walks
-from transforms.near_duplicates.space import Projection, Space
-from transforms.near_duplicates.tolerance import segment_edges
+from transforms.near_duplicates.alignment import Path, align_walks
+from transforms.near_duplicates.space import Space
 from transforms.near_duplicates.walks import Walk
 
 MIN_OVERLAP_FRAMES: Final = 16
-_POSE_BLOCK: Final = 4
-# Fitted by logistic regression on one synthetic cohort (docs/audit.md) and rounded: what the
-# logarithm of each counts, and the sum at which two walks are taken for one recording.
-_SHAPE_WEIGHT: Final = 1.0
-_POSE_WEIGHT: Final = 2.5
-_UNSTEADINESS_WEIGHT: Final = 1.5
-_OVERLAP_WEIGHT: Final = 0.6
-_LIMIT: Final = 5.2
+_SHORT_BLOCK: Final = 4
+_LONG_BLOCK: Final = 8
+_LINE_PASSES: Final = 5
+# Fitted by logistic regression on synthetic cohorts (docs/audit.md) and rounded: what the
+# logarithm of each counts, and what the sum must reach.
+_LINE_WEIGHTS: Final = {"frames": 3.8, "cover": 5.1, "movement": -2.6, "drift": -5.8}
+_LINE_LIMIT: Final = 25.8
+_GAPS_WEIGHTS: Final = {
+    **{"frames": 2.9, "cover": 4.4, "movement": -1.7, "strides": -3.8},
+    "unsteadiness": -1.4,
+}
+_GAPS_LIMIT: Final = 17.0
+_DISTANCE_SCALE: Final = 8.0
 
 
 @dataclass(frozen=True)
 class Match:
-    """How two walks lie over each other; a difference of 1 is what copying makes.
+    """How two walks lie over each other; of movements, 1 is what copying makes of single frames.
 
     Attributes:
         is_mirrored: the second is mirrored.
         rate: frames of the first shown per frame of the second: above 1, the second is faster.
         overlap_frames: how long the common part is, in frames of the sequence that has fewer there.
-        shape: mean squared difference of the bodies over the whole common part.
-        pose: mean squared difference of the movements, short stretches averaged.
-        unsteadiness: how far the steps from frame to frame are from an even speed, in frames.
+        cover: its share of what would overlap if it were continued to the ends.
+        movement: squared difference of the movements in the middle one of short blocks.
+        strides: the same where seven of ten longer blocks differ less.
+        drift: how far the common part leaves an even speed, in frames, averaged over blocks.
+        unsteadiness: how far single steps leave the mean speed, in frames.
     """
 
     is_mirrored: bool
     rate: float
     overlap_frames: int
-    shape: float
-    pose: float
+    cover: float
+    movement: float
+    strides: float
+    drift: float
     unsteadiness: float
 
 
-def match_walks(
-    first: Walk, second: Walk, space: Space, stretches: tuple[int, int], *, is_mirrored: bool
-) -> Match | None:
+def match_walks(first: Walk, second: Walk, space: Space, *, is_mirrored: bool) -> Match | None:
     """Lay the second walk over the first; None where no common part is long enough.
 
     Args:
         first: one walk.
         second: another.
         space: of both.
-        stretches: one stretch of each that look alike.
         is_mirrored: whether the second is to be mirrored.
     """
-    if first.shape is None or first.pose is None or second.shape is None or second.pose is None:
+    if first.features is None or second.features is None:
         return None
-    second_pose = _turn(second.pose, space.pose, is_mirrored)
-    offset = _mean_of(first.pose, stretches[0]) - _mean_of(second_pose, stretches[1])
-    rows, columns = align_walks(first.pose, second_pose, offset)
+    ours, theirs = first.features, second.features
+    turn = np.float32(1)
+    pose = theirs.pose * (space.pose.signs if is_mirrored else turn)
+    stride = theirs.stride * (space.stride.signs if is_mirrored else turn)
+    rows, columns = align_walks(ours.pose, pose)
     if rows.size < MIN_OVERLAP_FRAMES // 2:
         return None
     spans = int(rows[-1] - rows[0]) + 1, int(columns[-1] - columns[0]) + 1
     if min(spans) < MIN_OVERLAP_FRAMES:
         return None
-    body = first.shape[rows] - _turn(second.shape, space.shape, is_mirrored)[columns]
-    movement = first.pose[rows] - second_pose[columns]
-    movement -= movement.mean(axis=0)
-    rate = _fit_rate(rows, columns)
+    rate, drift = _fit_line(rows, columns)
+    mean_rate = (spans[0] - 1) / (spans[1] - 1)
+    movement = (ours.stride[rows] - stride[columns]).astype(np.float64)
+    movement -= np.median(movement, axis=0)
     return Match(
         is_mirrored=is_mirrored,
         rate=rate,
         overlap_frames=min(spans),
-        shape=_mean_square(body, len(body)),
-        pose=_mean_square(movement, _POSE_BLOCK),
-        unsteadiness=float(np.abs(np.diff(rows) - rate * np.diff(columns)).mean()),
+        cover=_measure_cover((rows, columns), spans, (len(ours.pose), len(pose))),
+        movement=_block_quantile(movement, _SHORT_BLOCK, 0.5),
+        strides=_block_quantile(movement, _LONG_BLOCK, 0.7),
+        drift=drift,
+        unsteadiness=float(np.abs(np.diff(rows) - mean_rate * np.diff(columns)).mean()),
     )
 
 
 def measure_distance(match: Match) -> float:
     """Return how far two walks are from being one recording; below 1 they are taken for one."""
-    evidence = (
-        _OVERLAP_WEIGHT * math.log(match.overlap_frames)
-        - _SHAPE_WEIGHT * math.log(match.shape + 0.02)
-        - _POSE_WEIGHT * math.log(match.pose + 0.05)
-        - _UNSTEADINESS_WEIGHT * math.log(match.unsteadiness + 0.1)
+    logarithms = {
+        "frames": math.log(match.overlap_frames),
+        "cover": math.log(match.cover + 0.1),
+        "movement": math.log(match.movement + 0.05),
+        "strides": math.log(match.strides + 0.03),
+        "drift": math.log(match.drift + 0.1),
+        "unsteadiness": math.log(match.unsteadiness + 0.1),
+    }
+    excess = max(
+        sum(weight * logarithms[name] for name, weight in weights.items()) - limit
+        for weights, limit in ((_LINE_WEIGHTS, _LINE_LIMIT), (_GAPS_WEIGHTS, _GAPS_LIMIT))
     )
-    return math.exp((_LIMIT - evidence) / (_SHAPE_WEIGHT + _POSE_WEIGHT + _UNSTEADINESS_WEIGHT))
+    return math.exp(-excess / _DISTANCE_SCALE)
 
 
-def _turn(
-    features: NDArray[np.float32], projection: Projection, is_mirrored: bool
-) -> NDArray[np.float32]:
-    return features * projection.signs if is_mirrored else features
+def _fit_line(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> tuple[float, float]:
+    """Return the speed of most of a path and how far its blocks of frames leave it."""
+    weights = np.ones(len(rows))
+    slope, away = 1.0, np.zeros(len(rows))
+    for _ in range(_LINE_PASSES):  # what lies far off counts less each time
+        x = columns - np.average(columns, weights=weights)
+        y = rows - np.average(rows, weights=weights)
+        slope = float((weights * x * y).sum() / (weights * x * x).sum())
+        away = y - slope * x
+        weights = 1 / (1 + np.square(away))
+    blocks = _block_means(away[:, None], _LONG_BLOCK)
+    return slope, float(np.sqrt(np.square(blocks).mean()))
 
 
-def _mean_of(pose: NDArray[np.float32], stretch: int) -> NDArray[np.float32]:
-    edges = segment_edges(len(pose))
-    return np.asarray(pose[edges[stretch] : edges[stretch + 1]].mean(axis=0), dtype=np.float32)
+def _measure_cover(path: Path, spans: tuple[int, int], lengths: tuple[int, int]) -> float:
+    rows, columns = path
+    rate = spans[0] / spans[1]
+    before = min(rows[0] / rate, columns[0])
+    after = min((lengths[0] - 1 - rows[-1]) / rate, lengths[1] - 1 - columns[-1])
+    return float(spans[1] / (spans[1] + before + after))
 
 
-def _fit_rate(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
-    """Return how many frames of the first pass for one of the second, by least squares."""
-    across, along = columns - columns.mean(), rows - rows.mean()
-    return float(across @ along / (across @ across))
+def _block_quantile(differences: NDArray[np.float64], block: int, share: float) -> float:
+    """Return a quantile over blocks: where frames are missing, some blocks match nothing."""
+    return float(np.quantile(np.square(_block_means(differences, block)).mean(axis=1), share))
 
 
-def _mean_square(differences: NDArray[np.float32], block: int) -> float:
-    """Return the mean square of the means of blocks of frames, remainders left out."""
-    count = max(len(differences) // block, 1)
-    blocks = differences[: count * block].reshape(count, -1, differences.shape[1])
-    return float(np.square(blocks.mean(axis=1, dtype=np.float64)).mean())
+def _block_means(values: NDArray[np.float64], block: int) -> NDArray[np.float64]:
+    """Return means over blocks of frames, remainders left out."""
+    count = max(len(values) // block, 1)
+    blocks = values[: count * block].reshape(count, -1, values.shape[1])
+    return np.asarray(blocks.mean(axis=1))

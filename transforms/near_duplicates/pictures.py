@@ -35,8 +35,8 @@ def split_halves(pictures: NDArray[Any]) -> Halves:
     half = PICTURE_COLUMNS // 2
     left = pictures[:, :, :half].astype(np.float64)
     right = pictures[:, :, : half - 1 : -1].astype(np.float64)
-    count = len(pictures)
-    return ((left + right) / 2).reshape(count, -1), ((left - right) / 2).reshape(count, -1)
+    shape = len(pictures), HALF_SIZE
+    return ((left + right) / 2).reshape(shape), ((left - right) / 2).reshape(shape)
 
 
 @cache

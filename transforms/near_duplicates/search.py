@@ -17,8 +17,8 @@ from transforms.progress import Progress
 from transforms.schemas import NEAR_DUPLICATES, conform
 from transforms.shards.reader import SilhouetteDataset
 
-_CANDIDATE_LIMIT: Final = 4.0
-"""Root mean squared difference between stretches; copies lie around 1."""
+CANDIDATE_LIMIT: Final = 3.5
+"""Root mean squared difference between stretches; copies lie around 1, up to 2.5."""
 _WHOLE_GROUP: Final = 64
 """Up to so many identical sequences are reported pair by pair, more of them against the first."""
 _DECIMALS: Final = 3  # in the table: the last digits depend on the machine's arithmetic
@@ -50,7 +50,7 @@ def find_near_duplicates(
         for pair in _pair_group(group)
     ]
     if space is not None:
-        distinct = [group[0] for group in groups.values() if walks[group[0]].shape is not None]
+        distinct = [group[0] for group in groups.values() if walks[group[0]].features is not None]
         matches = _match_distinct(walks, distinct, space, worker_count, progress)
         for first, second, match in matches:
             members = itertools.product(
@@ -74,32 +74,27 @@ def _match_distinct(
 
     The first is the smaller position.
     """
-    means = [mean_pictures(walks[position].shape) for position in distinct]  # type: ignore[arg-type]  # those without a shape are not among them
-    owners = np.repeat(np.array(distinct, dtype=np.int64), [len(mean) for mean in means])
+    described = [walks[position].features for position in distinct]
+    means = [mean_pictures(features.shape) for features in described if features is not None]
     if not means:
         return []
     candidates = find_candidates(
         np.concatenate(means).astype(np.float32),
-        owners,
+        np.repeat(np.array(distinct, dtype=np.int64), [len(mean) for mean in means]),
         space.shape.signs,
-        limit=_CANDIDATE_LIMIT,
+        limit=CANDIDATE_LIMIT,
         worker_count=worker_count,
     )
-    lengths = [len(mean) for mean in means]
-    starts = dict(zip(distinct, (np.cumsum(lengths) - lengths).tolist(), strict=True))
     progress.start("pairs compared", len(candidates))
     best: dict[tuple[int, int], Match] = {}
 
     def compare(candidate: list[int]) -> Match | None:
-        first, second, is_mirrored, *stretches = candidate
-        inside = stretches[0] - starts[first], stretches[1] - starts[second]
-        return match_walks(
-            walks[first], walks[second], space, inside, is_mirrored=bool(is_mirrored)
-        )
+        first, second, is_mirrored = candidate
+        return match_walks(walks[first], walks[second], space, is_mirrored=bool(is_mirrored))
 
     with ThreadPoolExecutor(worker_count) as threads:  # the compiled alignment releases the GIL
         listed = candidates.tolist()
-        for (first, second, *_), match in zip(listed, threads.map(compare, listed), strict=True):
+        for (first, second, _), match in zip(listed, threads.map(compare, listed), strict=True):
             progress.advance()
             if match is None or measure_distance(match) >= 1:
                 continue

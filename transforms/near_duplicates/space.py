@@ -1,8 +1,8 @@
 """The space in which sequences are compared: directions that copying leaves alone, people do not.
 
-Two projections of a picture, fitted to a dataset by what copying does to its own frames: `shape`
-tells bodies apart, `pose` tells moments of a walk apart. In both a difference of 1 is what copying
-makes (root mean square over trials).
+Three projections of a picture, fitted to a dataset by what copying does to its own frames: `shape`
+tells bodies apart, `pose` moments of a walk, `stride` one stride of a person from the next. In each
+a difference of 1 is what copying makes (root mean square over trials).
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from transforms.near_duplicates.pictures import Pictures, split_halves
 from transforms.near_duplicates.tolerance import Trials
 
-_SHAPE_SIZE: Final = 32
+_SHAPE_SIZE: Final = 40
 _POSE_SIZE: Final = 10
+_STRIDE_SIZE: Final = 16
 _RIDGE: Final = 0.03
 """Of the mean variance is added: directions that never varied in a trial must not count for all."""
 
@@ -50,18 +51,21 @@ class Projection:
 
 @dataclass(frozen=True)
 class Space:
-    """Both projections."""
+    """All three projections."""
 
     shape: Projection
     pose: Projection
+    stride: Projection
 
 
 def fit_space(trials: Trials) -> Space:
-    """Fit both projections; a function of the trials alone."""
+    """Fit the projections; a function of the trials alone."""
+    strides = trials.strides if len(trials.strides) else trials.poses
     segments = trials.segments - trials.segments.mean(axis=0)
     return Space(
         shape=_fit(trials.segments, segments, [trials.biases, trials.cuts], _SHAPE_SIZE),
         pose=_fit(trials.poses, trials.poses, [trials.noises], _POSE_SIZE),
+        stride=_fit(strides, strides, [trials.noises], _STRIDE_SIZE),
     )
 
 

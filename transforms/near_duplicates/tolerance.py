@@ -31,9 +31,10 @@ _LEVEL: Final = (0.42, 0.58)
 _STRENGTH: Final = (0.05, 0.2)
 _SCALE: Final = (0.94, 1.06)
 _SHIFT_PX: Final = 1.0
-_ENLARGED_PX: Final = 192
-_WINDOW: Final = 6
-_LAGS: Final = (15, 90)
+_ENLARGEMENT: Final = 3
+_STRETCH_FRAMES: Final = 6
+_LAGS: Final = (15, 90)  # frames: a stride takes some 30
+_COMPARED_FRAMES: Final = 600  # the work grows with the square
 _MARGIN_PX: Final = 8
 
 
@@ -47,6 +48,7 @@ class Trials:
         biases: mean differences between a stretch and its copy.
         noises: differences between single frames and their copies.
         cuts: differences between the means of a stretch and of another cut of it.
+        strides: differences between short stretches and those most like them a stride away.
     """
 
     segments: NDArray[np.float64]
@@ -116,59 +118,71 @@ def _compare_cuts(pictures: Pictures, rng: np.random.Generator) -> NDArray[np.fl
 
 def _compare_strides(pictures: Pictures) -> NDArray[np.float64]:
     """Compare short stretches with the one most like them a stride or more away."""
+    pictures = pictures[:_COMPARED_FRAMES]
     flat = pictures.reshape(len(pictures), -1).astype(np.float64)
     squares = np.square(flat).sum(axis=1)
     distances = squares[:, None] + squares[None] - 2 * flat @ flat.T
-    count = len(flat) - _WINDOW + 1
+    count = len(flat) - _STRETCH_FRAMES + 1
     if count <= _LAGS[0]:
         return np.zeros((0, *pictures.shape[1:]))
     # Sums along diagonals: how unlike two windows are, frame by frame.
-    windows = sum(distances[n : n + count, n : n + count] for n in range(_WINDOW))
+    windows = np.zeros((count, count))
+    for n in range(_STRETCH_FRAMES):
+        windows += distances[n : n + count, n : n + count]
     lags = np.abs(np.subtract.outer(np.arange(count), np.arange(count)))
     windows = np.where((lags >= _LAGS[0]) & (lags <= _LAGS[1]), windows, np.inf)
-    starts = np.arange(0, count, _WINDOW)
+    starts = np.arange(0, count, _STRETCH_FRAMES)
     starts = starts[np.isfinite(windows[starts]).any(axis=1)]
     nearest = windows[starts].argmin(axis=1)
-    means = np.stack([flat[n : n + _WINDOW].mean(axis=0) for n in range(count)])
-    return (means[starts] - means[nearest]).reshape(-1, *pictures.shape[1:])
+    means = np.stack([flat[n : n + _STRETCH_FRAMES].mean(axis=0) for n in range(count)])
+    return np.asarray(means[starts] - means[nearest]).reshape(-1, *pictures.shape[1:])
 
 
 def _copy(frames: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return frames as another encoding, another crop or both would show them."""
-    columns = np.flatnonzero(frames.any(axis=(0, 1)))
-    if columns.size:
-        frames = frames[:, :, columns[0] : columns[-1] + 1]
-    kind = rng.random()
-    px = _ENLARGED_PX / frames.shape[1]
-    blur_px, level = _ENLARGED_PX / 64 * rng.uniform(*_BLUR_PX), rng.uniform(*_LEVEL)
-    strength, scale = rng.uniform(*_STRENGTH), rng.uniform(*_SCALE)
-    shift = _ENLARGED_PX / 64 * rng.uniform(-_SHIFT_PX, _SHIFT_PX, 2)
+    """Return frames as copying once or twice leaves them, each time normalised again."""
+    steps = rng.permutation(2)[: int(rng.integers(1, 3))]
+    for step in steps.tolist():
+        frames = (_encode_again, _crop_again)[step](frames, rng)
+    return frames
+
+
+def _encode_again(frames: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Blur, disturb every outline on its own and take another threshold."""
+    blur_px, level = _ENLARGEMENT * rng.uniform(*_BLUR_PX), rng.uniform(*_LEVEL)
+    strength = rng.uniform(*_STRENGTH)
     copies = []
-    for frame in frames:
-        mask = binarise(cv2.resize(binarise(frame), None, fx=px, fy=px))
-        mask = np.pad(mask, round(_MARGIN_PX * _ENLARGED_PX / 64))
-        if kind < 0.7:
-            mask = _encode_again(mask, blur_px, level, strength, rng)
-        if kind > 0.3:
-            height, width = mask.shape
-            x, y = (1 - scale) / 2 * np.array([width, height]) + shift
-            place = np.array([[scale, 0, x], [0, scale, y]])
-            mask = binarise(cv2.warpAffine(mask, place, (width, height)))
-        copies.append(normalise_frame(mask)[0])
+    for mask in _enlarge(frames):
+        soft = cv2.GaussianBlur(mask, (0, 0), blur_px).astype(np.float32) / 255
+        small = [-(-size // _ENLARGEMENT) for size in mask.shape]
+        drawn = rng.standard_normal(small, dtype=np.float32)
+        grain = cv2.resize(drawn, mask.shape[::-1], interpolation=cv2.INTER_CUBIC)
+        disturbed = soft + strength * grain * 4 * soft * (1 - soft)
+        changed = np.where(disturbed >= level, np.uint8(255), np.uint8(0))
+        copies.append(normalise_frame(changed)[0])
     return np.stack(copies)
 
 
-def _encode_again(
-    mask: NDArray[np.uint8],
-    blur_px: float,
-    level: float,
-    strength: float,
-    rng: np.random.Generator,
-) -> NDArray[np.uint8]:
-    soft = cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), blur_px)
-    px = _ENLARGED_PX / 64
-    height, width = mask.shape
-    grain = rng.standard_normal((int(height / px) + 1, int(width / px) + 1), dtype=np.float32)
-    grain = cv2.resize(grain, (width, height), interpolation=cv2.INTER_CUBIC)
-    disturbed = soft + strength * grain * 4 * soft * (1 - soft)
-    return np.where(disturbed >= level, np.uint8(255), np.uint8(0))
+def _crop_again(frames: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Scale and move the figures by a little."""
+    scale, shift = rng.uniform(*_SCALE), _ENLARGEMENT * rng.uniform(-_SHIFT_PX, _SHIFT_PX, 2)
+    copies = []
+    for mask in _enlarge(frames):
+        height, width = mask.shape
+        x, y = (1 - scale) / 2 * np.array([width, height]) + shift
+        place = np.array([[scale, 0, x], [0, scale, y]])
+        moved = binarise(cv2.warpAffine(mask, place, (width, height)).astype(np.uint8))
+        copies.append(normalise_frame(moved)[0])
+    return np.stack(copies)
+
+
+def _enlarge(frames: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Return binary masks as a video shows them: larger, with a margin."""
+    masks = binarise(frames)
+    columns = np.flatnonzero(masks.any(axis=(0, 1)))
+    if columns.size:
+        masks = masks[:, :, columns[0] : columns[-1] + 1]
+    size = _ENLARGEMENT * 64 / masks.shape[1]
+    enlarged: list[NDArray[np.uint8]] = [
+        cv2.resize(mask, None, fx=size, fy=size).astype(np.uint8) for mask in masks
+    ]
+    return [np.pad(binarise(mask), _ENLARGEMENT * _MARGIN_PX) for mask in enlarged]

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from transforms.near_duplicates.pictures import shrink_frames
 from transforms.near_duplicates.space import Space, fit_space
@@ -18,9 +19,18 @@ from transforms.worker_pool import map_in_processes
 
 MIN_FRAMES: Final = 16
 """Shorter sequences show too little of a walk to be told from another."""
-_SAMPLE_SIZE: Final = 160
+_SAMPLE_SIZE: Final = 120
 _CHUNK: Final = 16
 _SEED: Final = 0
+
+
+@dataclass(frozen=True)
+class Features:
+    """What tells bodies, moments and strides apart; each `(frame, direction)` float32."""
+
+    shape: NDArray[np.float32]
+    pose: NDArray[np.float32]
+    stride: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -30,14 +40,12 @@ class Walk:
     Attributes:
         digest: sha256 of its frames and their shape.
         frame_count: how many it has.
-        shape: `(frame, direction)` float32, what tells bodies apart; None: too few frames.
-        pose: `(frame, direction)` float32, what tells moments apart.
+        features: None: too few frames.
     """
 
     digest: str
     frame_count: int
-    shape: NDArray[np.float32] | None = None
-    pose: NDArray[np.float32] | None = None
+    features: Features | None = None
 
 
 def describe_sequences(
@@ -85,7 +93,8 @@ def _try_sequences(dataset: SilhouetteDataset, names: list[str]) -> Trials:
     for name in names:
         key = np.frombuffer(sha256(name.encode()).digest()[:16], dtype="<u4")
         rng = np.random.default_rng([_SEED, *key.tolist()])
-        trials.append(try_copying(dataset.read(name), rng))
+        with threadpool_limits(1, user_api="blas"):  # the processes share the cores
+            trials.append(try_copying(dataset.read(name), rng))
     return join_trials(trials)
 
 
@@ -99,12 +108,8 @@ def _describe(dataset: SilhouetteDataset, space: Space | None, names: list[str])
             walks.append(Walk(digest.hexdigest(), len(silhouettes)))
             continue
         pictures = shrink_frames(silhouettes)
-        walks.append(
-            Walk(
-                digest.hexdigest(),
-                len(silhouettes),
-                space.shape.project(pictures),
-                space.pose.project(pictures),
-            )
-        )
+        with threadpool_limits(1, user_api="blas"):
+            parts = [part.project(pictures) for part in (space.shape, space.pose, space.stride)]
+        features = Features(*parts)
+        walks.append(Walk(digest.hexdigest(), len(silhouettes), features))
     return walks

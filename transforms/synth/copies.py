@@ -146,7 +146,13 @@ def make_copy(silhouettes: Silhouettes, kind: str, rng: np.random.Generator) -> 
 
 
 def write_copies_batch(
-    source: Path, kinds: Sequence[str], output: Path, *, count_per_kind: int, seed: int
+    source: Path,
+    kinds: Sequence[str],
+    output: Path,
+    *,
+    count_per_kind: int,
+    seed: int,
+    prefix: str = "copies",
 ) -> pl.DataFrame:
     """Write a batch of copies of another batch's sequences, each under a participant of its own.
 
@@ -156,6 +162,7 @@ def write_copies_batch(
         output: a new folder; gets `intake` and `extraction`.
         count_per_kind: copies of each kind, of sequences drawn without repetition within a kind.
         seed: the bytes follow from it, the source and the kinds.
+        prefix: of the copies' ids, and the id of their batch.
 
     Returns:
         The truth: sequence_id of the copy, source_id, kind; sorted.
@@ -167,7 +174,7 @@ def write_copies_batch(
         rng = generator_for(seed, "copies", kind)
         for row in rng.choice(sequences.height, count_per_kind, replace=False).tolist():
             original = sequences.row(row, named=True)
-            copy = _copy_row(original, kind, len(copies), rng)
+            copy = _copy_row(original, kind, prefix, len(copies), rng)
             copies.append(copy)
             truth.append(
                 {
@@ -181,19 +188,19 @@ def write_copies_batch(
 
 
 def _copy_row(
-    original: dict[str, object], kind: str, number: int, rng: np.random.Generator
+    original: dict[str, object], kind: str, prefix: str, number: int, rng: np.random.Generator
 ) -> dict[str, object]:
     shape = tuple(int(str(original[name])) for name in ("frame_count", "height_px", "width_px"))
     data = original["silhouettes"]
     assert isinstance(data, bytes)  # the table's schema says so
     frames = decode_silhouettes(data, str(original["codec"]), (shape[0], shape[1], shape[2]))
     copy = make_copy(frames, kind, rng)
-    name = f"copy{number:05d}"
+    name = f"{prefix}{number:05d}"
     return original | {
         "sequence_id": name,
         "recording_id": name,
         "participant_id": f"p{name}",
-        "batch_id": "copies",
+        "batch_id": prefix,
         "session": "s1",
         "frame_count": len(copy),
         "height_px": copy.shape[1],

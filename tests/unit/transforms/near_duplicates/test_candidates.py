@@ -9,7 +9,7 @@ def find(stretches: np.ndarray, owners: list[int], limit: float = 1.0) -> list[l
     pairs = find_candidates(
         stretches.astype(np.float32), np.array(owners), SIGNS, limit=limit, worker_count=1
     )
-    return pairs[:, :3].tolist()
+    return pairs.tolist()
 
 
 def test_near_stretches_of_different_sequences_are_pairs_and_own_ones_are_not() -> None:
@@ -29,6 +29,14 @@ def test_nothing_is_a_pair_beyond_the_limit() -> None:
     stretches[1] = 1.01
     assert find(stretches, [0, 1]) == []
     assert find(stretches, [0, 1], limit=1.5) != []
+
+
+def test_a_crowd_does_not_make_every_pair_a_candidate() -> None:
+    stretches = np.random.default_rng(2).normal(size=(30, 6)) * 0.01
+    stretches[29] = stretches[0]
+    pairs = find(stretches, list(range(30)))
+    assert [0, 29, 0] in pairs
+    assert len(pairs) <= 30 * 8
 
 
 def test_one_stretch_has_no_pair() -> None:
