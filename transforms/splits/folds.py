@@ -108,7 +108,7 @@ def _state_problem(members: pl.DataFrame, fold_count: int) -> Problem:
     goals.append(even_goal("seconds", seconds, fold_count, tolerance=_SECONDS_TOLERANCE))
     expected = np.full(fold_count, members.height / fold_count)
     goals += [goal for goal in balance_goals(members, expected) if goal.name not in _EVEN]
-    return Problem(goals=tuple(goals), min_items=1)
+    return Problem(goals=tuple(goals), min_items=(1,) * fold_count)
 
 
 def _select(

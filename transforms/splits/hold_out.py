@@ -55,6 +55,7 @@ def assign_participants(
     *,
     rest: str,
     seed: int,
+    least_on_rest: int = 1,
 ) -> Assignment:
     """Put whole participants on sides so that each side has the requested sequences per class.
 
@@ -68,6 +69,7 @@ def assign_participants(
         requested: label -> side -> sequences, the same sides for every label.
         rest: the side of the participants on none of the requested ones.
         seed: decides between assignments that are equally good.
+        least_on_rest: participants of each class that the rest must have.
 
     Raises:
         RefusalError: a class has fewer participants than there are sides.
@@ -77,9 +79,9 @@ def assign_participants(
     for label in sorted(requested):
         members = participants.filter(pl.col("label") == label).sort("participant_id")
         names = [*requested[label], rest]
-        _require_participants(label, members.height, names)
+        _require_participants(label, members.height, names, least_on_rest)
         random = np.random.default_rng([seed, *label.encode()])
-        problem = state_problem(members, list(requested[label].values()))
+        problem = state_problem(members, list(requested[label].values()), least_on_rest)
         solution = solve(problem, _fill(problem, random), random)
         ids = members["participant_id"].to_list()
         sides |= {name: names[side] for name, side in zip(ids, solution.sides, strict=True)}
@@ -93,7 +95,7 @@ def assign_participants(
     return Assignment(sides=sides, proofs=proofs)
 
 
-def state_problem(members: pl.DataFrame, targets: Sequence[int]) -> Problem:
+def state_problem(members: pl.DataFrame, targets: Sequence[int], least_on_rest: int = 1) -> Problem:
     """Return the problem of one class; the rest is the last side."""
     counts = members["sequence_count"].to_numpy().astype(np.int64)
     total = int(counts.sum())
@@ -106,7 +108,8 @@ def state_problem(members: pl.DataFrame, targets: Sequence[int]) -> Problem:
     )
     wanted = np.array([*targets, max(0, total - sum(targets))], np.float64)
     expected = members.height * wanted / max(1.0, float(wanted.sum()))
-    return Problem(goals=(goal, *balance_goals(members, expected)), min_items=1)
+    min_items = (*(1 for _ in targets), least_on_rest)
+    return Problem(goals=(goal, *balance_goals(members, expected)), min_items=min_items)
 
 
 def _fill(problem: Problem, random: np.random.Generator) -> Integers:
@@ -114,26 +117,28 @@ def _fill(problem: Problem, random: np.random.Generator) -> Integers:
     goal = problem.goals[0]
     order = random.permutation(problem.item_count)
     sides = np.full(problem.item_count, problem.side_count - 1)
-    # One each first, so that no side is empty.
-    sides[order[: problem.side_count]] = np.arange(problem.side_count)
-    ends = np.cumsum(goal.quantities[order[problem.side_count :], 0])
+    # What each side must have first, so that none has too few.
+    must = np.repeat(np.arange(problem.side_count), problem.min_items)
+    sides[order[: len(must)]] = must
+    ends = np.cumsum(goal.quantities[order[len(must) :], 0])
     begin = 0
     for side in range(problem.side_count - 1):
         missing = goal.targets[side, 0] - goal.quantities[sides == side, 0].sum()
         stop = begin + int(
             np.searchsorted(ends[begin:] - (ends[begin - 1] if begin else 0), missing, "right")
         )
-        sides[order[problem.side_count + begin : problem.side_count + stop]] = side
+        sides[order[len(must) + begin : len(must) + stop]] = side
         begin = max(begin, stop)
     return sides
 
 
-def _require_participants(label: str, count: int, sides: Sequence[str]) -> None:
-    if count < len(sides):
+def _require_participants(label: str, count: int, sides: Sequence[str], least_on_rest: int) -> None:
+    if count < len(sides) - 1 + least_on_rest:
         raise RefusalError(
             f"class {label} cannot be on every side",
             where="splits",
-            expected=f"at least {len(sides)} participants, one each for {', '.join(sides)}",
+            expected=f"at least {len(sides) - 1 + least_on_rest} participants, one each for "
+            f"{', '.join(sides)}" + (f" ({least_on_rest})" if least_on_rest > 1 else ""),
             found=count,
             fix="add participants of this class, or set splits.selection_fraction to 0"
             if len(sides) - count == 1 and len(sides) > 2

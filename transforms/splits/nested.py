@@ -72,12 +72,14 @@ def split_fixed_test_nested(
         side: {label: counts[side] for label, counts in requested.items()}
         for side in requested[RATIO_LABELS[0]]
     }
+    table = pl.concat(
+        _lay_out_variant(sequences, queue, assignment, plan.counts[variant], variant)
+        for variant in settings.ratios
+    ).sort("variant", "sequence_id")
     return Split(
-        table=pl.concat(
-            _lay_out_variant(sequences, queue, assignment, plan.counts[variant], variant)
-            for variant in settings.ratios
-        ).sort("variant", "sequence_id"),
+        table=table,
         disjointness="proved",
+        notes=_name_torn(table, sequences),
         problems=tuple(
             SolvedProblem(
                 name=label,
@@ -96,6 +98,24 @@ def split_fixed_test_nested(
             "size": plan.size,
             "bounded_by": plan.bounding_variant,
         },
+    )
+
+
+def _name_torn(table: pl.DataFrame, sequences: pl.DataFrame) -> tuple[str, ...]:
+    """Return a note for every variant whose exact counts are had by training on part of a visit."""
+    visits = sequences.select("sequence_id", "session")
+    used = table.filter(pl.col("side").is_in([TRAIN, UNUSED])).join(visits, on="sequence_id")
+    torn = (
+        used.group_by("variant", "participant_id", "session")
+        .agg(pl.col("side").n_unique())
+        .filter(pl.col("side") > 1)
+        .group_by("variant")
+        .len()
+        .sort("variant")
+    )
+    return tuple(
+        f"{variant} trains on part of {count} session(s), whose rest is unused: its counts are exact"
+        for variant, count in torn.iter_rows()
     )
 
 

@@ -65,9 +65,12 @@ def split_paper_exact(
     }
     tables, problems = [], []
     requested: dict[str, Counts] = {}
-    for variant in settings.ratios:
-        counts = training_counts(variant, totals, settings.training_size)
-        _require_reachable(variant, counts, counts_of, settings)
+    counts_by_variant: dict[str, dict[str, int]] = {
+        variant: training_counts(variant, totals, settings.training_size)
+        for variant in settings.ratios
+    }
+    _require_reachable(counts_by_variant, counts_of, settings)
+    for variant, counts in counts_by_variant.items():
         sides, proofs = _solve_variant(participants, counts, settings)
         tables.append(lay_out(sequences, sides, variant))
         problems += [
@@ -98,8 +101,18 @@ def _solve_variant(
         {label: {TRAIN: count} for label, count in counts.items()},
         rest=TEST,
         seed=settings.seed,
+        least_on_rest=_least_left(settings),
     )
     sides, proofs = dict(trained.sides), list(trained.proofs.items())
+    missed = {label: proof.deviation for label, proof in proofs if proof.deviation}
+    if missed:
+        raise RefusalError(
+            "no assignment was found that gives exactly the counts, though there is one",
+            where="splits.ratios",
+            expected="0 sequences missed",
+            found=", ".join(f"{count} {label}" for label, count in missed.items()),
+            fix="set splits.training_size to another size",
+        )
     if settings.selection_fraction > 0:
         is_left = pl.col("participant_id").replace_strict(sides, return_dtype=pl.String) == TEST
         left = participants.filter(is_left)
@@ -114,62 +127,83 @@ def _solve_variant(
     return sides, proofs
 
 
+def _least_left(settings: SplitSettings) -> int:
+    """Return how many participants of a class must not be trained on."""
+    return 2 if settings.selection_fraction > 0 else 1
+
+
 def _require_reachable(
-    variant: str,
-    counts: Mapping[str, int],
+    counts_by_variant: Mapping[str, Mapping[str, int]],
     counts_of: Mapping[str, list[int]],
     settings: SplitSettings,
 ) -> None:
     """Refuse counts that no set of whole participants adds up to, before anything is solved."""
-    reachable = {label: reachable_sums(counts_of[label]) for label in counts}
-    wrong = [label for label, count in counts.items() if not reachable[label] >> count & 1]
+    left = _least_left(settings)
+    sums = {label: reachable_sums(counts, left) for label, counts in counts_of.items()}
+    wrong = [
+        (variant, label)
+        for variant, counts in counts_by_variant.items()
+        for label, count in counts.items()
+        if not sums[label] >> count & 1
+    ]
     if not wrong:
         return
-    weights = parse_ratio(variant)
-    size = sum(counts.values())
-    most = sum(map(sum, counts_of.values()))
-    nearest = next(
-        (
-            one
-            for one in sorted(range(1, most), key=lambda other: (abs(other - size), other))
-            if all(
-                reachable[label] >> count & 1 for label, count in class_counts(weights, one).items()
-            )
-        ),
-        None,
-    )
+    sizes = [sum(counts.values()) for counts in counts_by_variant.values()]
+    nearest = _find_nearest(settings, sums, max(sizes), sum(map(sum, counts_of.values())))
     raise RefusalError(
-        f"{variant} cannot be met exactly by whole participants: "
-        + "; ".join(_explain(label, counts[label], counts_of[label]) for label in wrong),
+        "whole participants cannot give exactly: "
+        + "; ".join(
+            f"{variant}, "
+            + _explain(label, counts_by_variant[variant][label], counts_of[label], sums[label])
+            for variant, label in wrong
+        ),
         where="splits.ratios" if settings.training_size is None else "splits.training_size",
-        expected="training sequences that whole participants add up to, and somebody left to test",
-        found="/".join(str(counts[label]) for label in RATIO_LABELS)
-        + f" ({'/'.join(RATIO_LABELS)})",
-        fix="drop the ratio or add participants"
+        expected="training sequences that whole participants add up to, and of each class at "
+        f"least {left} participant(s) left to {'select and test on' if left > 1 else 'test on'}",
+        fix="drop a ratio or add participants"
         if nearest is None
-        else f"the nearest training size that {variant} can be met with is {nearest}: "
+        else f"the nearest training size that all ratios can be met with is {nearest}: "
         "set splits.training_size",
     )
 
 
-def reachable_sums(counts: list[int]) -> int:
-    """Return a number whose bit n says that some, not all, participants have n sequences together.
+def _find_nearest(
+    settings: SplitSettings, sums: Mapping[str, int], size: int, most: int
+) -> int | None:
+    weights = [parse_ratio(variant) for variant in settings.ratios]
+    for one in sorted(range(1, most), key=lambda other: (abs(other - size), other)):
+        if all(
+            sums[label] >> count & 1
+            for ratio in weights
+            for label, count in class_counts(ratio, one).items()
+        ):
+            return one
+    return None
 
-    Nobody (n = 0) and everybody are left out: each side needs somebody.
+
+def reachable_sums(counts: list[int], least_left: int) -> int:
+    """Return a number whose bit n says that participants with n sequences together can be taken.
+
+    Somebody is taken, and at least `least_left` (1 or 2) are left.
     """
-    sums = 1
+    # Of those who are left: nobody, exactly one, two or more.
+    none, one, more = 1, 0, 0
     for count in counts:
-        sums |= sums << count
-    return sums & ~1 & ~(1 << sum(counts))
+        more |= (more | one) << count
+        one |= none << count
+    total = sum(counts)
+    left = more if least_left > 1 else one | more
+    # Whoever is not left is taken: the same bits, read from the other end.
+    taken = int(format(left, f"0{total + 1}b")[::-1], 2)
+    return taken & ~1
 
 
-def _explain(label: str, wanted: int, counts: list[int]) -> str:
-    sums = reachable_sums(counts)
+def _explain(label: str, wanted: int, counts: list[int], sums: int) -> str:
     total = sum(counts)
     below = next((n for n in range(min(wanted, total), 0, -1) if sums >> n & 1), None)
     above = next((n for n in range(wanted, total) if sums >> n & 1), None)
     near = " or ".join(str(n) for n in (below, above) if n is not None) or "none"
     return (
         f"{wanted} {label} of {total} in {len(counts)} participants, "
-        f"the nearest that leave somebody to test are {near}"
+        f"the nearest that leave enough are {near}"
     )

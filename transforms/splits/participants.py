@@ -20,6 +20,14 @@ def gather_participants(index: pl.DataFrame, people: pl.DataFrame) -> pl.DataFra
         InputError: a participant of the index is unknown, or a label is not that of the
             participant.
     """
+    twice = people.filter(pl.col("participant_id").is_duplicated())["participant_id"].unique()
+    if not twice.is_empty():
+        raise InputError(
+            "a participant has several rows",
+            where="participants.parquet",
+            found=", ".join(sorted(twice)[:_SHOWN]),
+            fix="build silhouette_shards again",
+        )
     joined = index.join(people, on="participant_id", how="left", suffix="_of_participant")
     known = joined["label_of_participant"].is_not_null()
     _require_none(joined.filter(~known), "participant is not in the participants table")

@@ -40,11 +40,11 @@ class Problem:
 
     Attributes:
         goals: in their order.
-        min_items: how many items every side must have.
+        min_items: how many items each side must have.
     """
 
     goals: tuple[Goal, ...]
-    min_items: int
+    min_items: tuple[int, ...]
 
     @property
     def item_count(self) -> int:

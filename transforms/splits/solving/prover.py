@@ -1,15 +1,17 @@
 """Proof that no assignment is better: an integer program per goal, solved by OR-Tools' CP-SAT.
 
-It reckons in whole numbers, so that a bound is a bound. Items that no goal so far tells apart are
+It reckons in whole numbers. Items that no goal so far tells apart are
 counted, not named, which leaves a handful of unknowns where only counts matter.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
+from transforms.errors import GaitworksError
 from transforms.splits.solving.goals import Integers, Problem, Values, stack
 
 # Counted in the solver's own steps, not by a clock: it stops at the same place on every machine.
@@ -21,6 +23,8 @@ _FEW_UNKNOWNS: Final = 240
 """Programs with no more unknowns end at once; what they say is worth knowing before the search."""
 _MAX_UNKNOWNS: Final = 1_000
 """Programs with more unknowns are not tried: with so little effort they prove nothing."""
+_MAX_TOTAL: Final = 2**28
+"""Nothing is asked about larger sums: with values of billions CP-SAT was seen to err."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +52,23 @@ def prove(problem: Problem, place: int, values: Values, random: np.random.Genera
     goal = problem.goals[place]
     coarse = tuple(one for one in range(place) if _count_kinds(problem, one) <= _COARSE_KINDS)
     everything = tuple(range(place))
-    floor = goal.least
+    bound = goal.least
     # Leaving goals out can only lower the bound; where few kinds of items are left, it is quick.
     if coarse != everything and _count_unknowns(problem, *coarse, place) <= _FEW_UNKNOWNS:
-        floor = max(floor, _minimise(problem, coarse, place, values, _EFFORT).bound)
-    if floor >= values[place] or _count_unknowns(problem, *everything, place) > _MAX_UNKNOWNS:
-        return Verdict(min(floor, values[place]), None)
-    found = _minimise(problem, everything, place, values, _EFFORT)
-    bound = min(max(floor, found.bound), values[place])
+        bound = max(bound, _minimise(problem, coarse, place, values, _EFFORT).bound)
+    if bound < values[place] and _count_unknowns(problem, *everything, place) <= _MAX_UNKNOWNS:
+        found = _minimise(problem, everything, place, values, _EFFORT)
+        bound = max(bound, found.bound)
+    else:
+        found = _Found(None, 0, 0)
+    if bound > values[place]:
+        raise GaitworksError(
+            "the integer program claims more than it can",
+            where=f"splits, {goal.name}",
+            expected=f"a bound of at most {values[place]}, which is reached",
+            found=bound,
+            fix="this is a defect: please report it with the participants' table",
+        )
     if found.taken is None or found.value >= values[place]:
         return Verdict(bound, None)
     quantities = stack([problem.goals[one] for one in (*everything, place)])[0]
@@ -63,14 +76,21 @@ def prove(problem: Problem, place: int, values: Values, random: np.random.Genera
     return Verdict(bound, _name_items(found.taken, kind_of, random))
 
 
-def find_floor(problem: Problem) -> Values:
+def find_floor(problem: Problem, values: Values) -> Values:
     """Return a value of every goal to search for, from the goals that tell few kinds apart.
 
     That of a goal is a bound as long as all goals before it meet theirs.
+
+    Args:
+        problem: the goals.
+        values: what is reached: a goal that misses the least there is needs no program.
     """
     floor = list(problem.least)
     coarse: tuple[int, ...] = ()
     for place in range(len(floor)):
+        if values[place] == floor[place]:
+            coarse = (*coarse, place) if _count_kinds(problem, place) <= _COARSE_KINDS else coarse
+            continue
         if (
             _count_kinds(problem, place) > _COARSE_KINDS
             or _count_unknowns(problem, *coarse, place) > _FEW_UNKNOWNS
@@ -101,6 +121,8 @@ def _minimise(
     goals = [problem.goals[one] for one in (*earlier, place)]
     quantities, targets, tolerance, owner = stack(goals)
     kinds, multiplicity = np.unique(quantities, axis=0, return_counts=True)
+    if np.abs(quantities).sum() + np.abs(targets).sum() > _MAX_TOTAL:
+        return _Found(None, 0, 0)
     program = _Program(kinds, multiplicity, targets, tolerance, owner)
     program.limit_items(problem.min_items)
     for number, one in enumerate(earlier):
@@ -153,10 +175,10 @@ class _Program:
             for side in sides
         ]
 
-    def limit_items(self, least: int) -> None:
-        """Give every side at least so many items."""
-        for members in zip(*self._taken, strict=True):
-            self._model.add(sum(members) >= least)
+    def limit_items(self, least: Sequence[int]) -> None:
+        """Give each side at least so many items."""
+        for members, count in zip(zip(*self._taken, strict=True), least, strict=True):
+            self._model.add(sum(members) >= count)
 
     def limit_goal(self, goal: int, value: int) -> None:
         """Keep a goal from missing more than `value`."""

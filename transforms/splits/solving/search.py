@@ -59,7 +59,7 @@ def search(
         count = min(_KICKED_ITEMS, problem.item_count)
         kicked = random.permutation(problem.item_count)[:count]
         trial[kicked] = random.integers(problem.side_count, size=count)
-        if np.bincount(trial, minlength=problem.side_count).min() < problem.min_items:
+        if (np.bincount(trial, minlength=problem.side_count) < problem.min_items).any():
             continue
         found, values = descend(problem, trial, floor, random)
         if values <= best_values:
@@ -173,14 +173,15 @@ class _State:
         if len(members) <= _SAMPLE + _FITTEST:
             return members
         gain = self._quantities[members, columns] @ wanted
-        fittest = members[np.argpartition(-gain, _FITTEST)[:_FITTEST]]
+        # A stable sort: which of several equals a partial one returns depends on the processor.
+        fittest = members[np.argsort(-gain, kind="stable")[:_FITTEST]]
         return np.concatenate([fittest, members[random.integers(len(members), size=_SAMPLE)]])
 
     def _allowed(self, first: int, second: int, ours: int, theirs: int) -> NDArray[np.bool_]:
         """Return which swaps and moves leave both sides the items they must have."""
         allowed = np.ones((ours + 1, theirs + 1), np.bool_)
-        allowed[:-1, -1] = self._counts[first] > self._min_items
-        allowed[-1, :-1] = self._counts[second] > self._min_items
+        allowed[:-1, -1] = self._counts[first] > self._min_items[first]
+        allowed[-1, :-1] = self._counts[second] > self._min_items[second]
         allowed[-1, -1] = False
         return allowed
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from transforms.splits.solving.goals import Integers, Problem
+from transforms.splits.solving.goals import Integers, Problem, Values
 from transforms.splits.solving.prover import find_floor, prove
 from transforms.splits.solving.search import descend, search
 
@@ -56,22 +56,44 @@ def solve(problem: Problem, start: Integers, random: np.random.Generator) -> Sol
         start: `(item,)` any side of each item that gives every side the items it must have.
         random: decides between assignments that are equally good.
     """
-    floor = problem.least
-    sides, values = descend(problem, start, floor, random)
-    if values > floor:
-        floor = find_floor(problem)
-        sides, values = search(problem, sides, floor, random)
-    place = 0
-    while place < len(floor):
-        if values[place] > floor[place]:
-            verdict = prove(problem, place, values, random)
-            # What was taken for a bound of the others counted on this one to meet its own.
-            floor = (*floor[:place], verdict.bound, *problem.least[place + 1 :])
-            if verdict.better is not None:
-                sides, values = search(problem, verdict.better, floor, random)
-        place += 1
+    least = problem.least
+    bounds = list(least)
+    sides, values = descend(problem, start, least, random)
+    if values > least:
+        bounds = list(find_floor(problem, values))
+        sides, values = search(problem, sides, tuple(bounds), random)
+    for place in range(len(bounds)):
+        if values[place] <= bounds[place]:
+            continue
+        verdict = prove(problem, place, values, random)
+        # What was taken for a bound of the others counted on this one to meet its own.
+        bounds[place:] = [verdict.bound, *least[place + 1 :]]
+        if verdict.better is not None:
+            sides, values = _reach(problem, sides, values, place, verdict.better, random)
+        # The search has spent itself on this goal; now for those after it.
+        sides, values = search(problem, sides, (*values[: place + 1], *least[place + 1 :]), random)
     goals = tuple(
         GoalProof(goal.name, value, bound)
-        for goal, value, bound in zip(problem.goals, values, floor, strict=True)
+        for goal, value, bound in zip(problem.goals, values, bounds, strict=True)
     )
     return Solution(sides, goals)
+
+
+def _reach(
+    problem: Problem,
+    sides: Integers,
+    values: Values,
+    place: int,
+    better: Integers,
+    random: np.random.Generator,
+) -> tuple[Integers, Values]:
+    """Return an assignment as good as `better` up to a goal, and its values.
+
+    The search's own if it finds one: which of many a solver names depends on its version.
+    """
+    wanted = problem.measure(better)
+    aim = (*wanted[: place + 1], *problem.least[place + 1 :])
+    found, reached = search(problem, sides, aim, random)
+    if reached[: place + 1] > wanted[: place + 1]:
+        found, reached = search(problem, better, aim, random)
+    return (found, reached) if reached < values else (sides, values)

@@ -71,12 +71,11 @@ def test_another_cohort_trains_on_the_same_share() -> None:
     assert sum(training_counts("ratio_1_1_4", totals, 90).values()) == 90
 
 
-@given(st.lists(st.integers(1, 6), min_size=1, max_size=7))
-def test_reachable_sums_are_those_of_some_but_not_all(counts: list[int]) -> None:
-    expected = {
-        sum(chosen) for size in range(1, len(counts)) for chosen in combinations(counts, size)
-    }
-    sums = reachable_sums(counts)
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=7), st.integers(1, 2))
+def test_reachable_sums_are_those_that_leave_enough(counts: list[int], left: int) -> None:
+    sizes = range(1, len(counts) - left + 1)
+    expected = {sum(chosen) for size in sizes for chosen in combinations(counts, size)}
+    sums = reachable_sums(counts, left)
     assert {n for n in range(sum(counts) + 2) if sums >> n & 1} == expected
 
 
@@ -85,9 +84,8 @@ def test_a_refusal_shows_the_arithmetic_and_the_nearest_size(tables: MakeTables)
     with pytest.raises(RefusalError) as caught:
         split_tables(index, people, ratios=("ratio_1_1_2",), training_size=20)
     text = str(caught.value)
-    assert "5 positive of 12 in 6 participants, the nearest that leave somebody to test are 4 or 6"
+    assert "5 positive of 12 in 6 participants, the nearest that leave enough are 4 or 6" in text
     assert "5 neutral of 12 in 6 participants" in text
-    assert "4 or 6" in text
     assert "is 19" in text
     again = split_tables(index, people, ratios=("ratio_1_1_2",), training_size=19)
     assert count(again, "ratio_1_1_2", "train") == {"positive": 4, "neutral": 4, "negative": 11}
@@ -97,3 +95,18 @@ def test_more_than_a_class_has_is_refused(tables: MakeTables) -> None:
     index, people = tables({"positive": [1] * 9, "neutral": [1] * 3, "negative": [1] * 40})
     with pytest.raises(RefusalError, match=r"6 neutral of 3 in 3 participants.* are 2"):
         split_tables(index, people, ratios=("ratio_1_1_2",))
+
+
+def test_the_nearest_size_is_one_that_all_ratios_can_be_met_with(tables: MakeTables) -> None:
+    index, people = tables({"positive": [2] * 10, "neutral": [2] * 10, "negative": [2] * 40})
+    with pytest.raises(RefusalError, match="all ratios can be met with is 48"):
+        split_tables(index, people)
+    split_tables(index, people, training_size=48)
+
+
+def test_a_size_that_leaves_nobody_to_select_on_is_refused_at_once(tables: MakeTables) -> None:
+    index, people = tables({label: [1] * 3 for label in ("positive", "neutral", "negative")})
+    wanted = {"ratios": ("ratio_1_1_2",), "training_size": 4}
+    split_tables(index, people, **wanted)
+    with pytest.raises(RefusalError, match=r"2 participant.s. left to select and test on"):
+        split_tables(index, people, **wanted, selection_fraction=0.1)

@@ -52,14 +52,15 @@ def draw_settings(random: np.random.Generator) -> SplitSettings:
     return SplitSettings(**values)
 
 
-def sums_of_some(counts: list[int]) -> set[int]:
-    """Every sum of some, but not all, participants: another way than the product's."""
+def sums_of_some(counts: list[int], left: int) -> set[int]:
+    """Every sum that leaves so many participants: another way than the product's."""
     if len(counts) <= 9:
-        return {sum(some) for size in range(1, len(counts)) for some in combinations(counts, size)}
-    found = {0}
+        sizes = range(1, len(counts) - left + 1)
+        return {sum(some) for size in sizes for some in combinations(counts, size)}
+    found = {(0, 0)}  # sum, how many
     for count in counts:
-        found |= {one + count for one in found}
-    return found - {0, sum(counts)}
+        found |= {(one + count, size + 1) for one, size in found}
+    return {one for one, size in found if 0 < size <= len(counts) - left}
 
 
 def check_sides(split: Split, index: pl.DataFrame, settings: SplitSettings) -> None:
@@ -99,10 +100,9 @@ def is_refusal_right(cohort: Cohort, settings: SplitSettings) -> bool:
         for variant in settings.ratios:
             wanted = training_counts(variant, totals, settings.training_size)
             for label, count in wanted.items():
-                if count not in sums_of_some(cohort[label]):
+                if count not in sums_of_some(cohort[label], 2 if selection else 1):
                     return True
-        # Met, but nobody is left to select on as well as to test.
-        return selection
+        return False
     if min(sizes) < (3 if selection else 2):
         return True
     return settings.training_size is not None or not _some_size_fits(cohort, settings)
@@ -126,13 +126,7 @@ def take_advice(refusal: RefusalError, settings: SplitSettings) -> SplitSettings
     size = re.search(r"nearest training size .*?is (\d+)", refusal.fix or "")
     if size is None:
         return None
-    changes: dict[str, Any] = {"training_size": int(size[1])}
-    if settings.protocol == "paper_exact":
-        ratio = re.search(r"that (ratio_\w+) can", refusal.fix or "")
-        assert ratio is not None
-        # What is left may still be too little to select on as well.
-        changes |= {"ratios": (ratio[1],), "selection_fraction": 0.0}
-    return settings.model_copy(update=changes)
+    return settings.model_copy(update={"training_size": int(size[1])})
 
 
 def run(tables: MakeTables, seed: int) -> Counter[str]:
