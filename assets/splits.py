@@ -37,6 +37,7 @@ def participant_splits(
     """
 
     def build(output: Path, progress: Progress) -> Mapping[str, Any]:
+        from transforms.audit.inputs import leave_out_cleared
         from transforms.near_duplicates.search import find_near_duplicates
         from transforms.schemas import NEAR_DUPLICATES, NEAR_DUPLICATES_NAME, conform
         from transforms.shards.parquet import write_table
@@ -55,6 +56,7 @@ def participant_splits(
             worker_count=count_workers(workspace.settings.runtime.worker_count),
             progress=progress,
         )
+        pairs = leave_out_cleared(pairs, workspace.settings.splits.cleared_pairs)
         path = output / NEAR_DUPLICATES_NAME
         write_table(conform(pairs, NEAR_DUPLICATES, where=path), path)
         facts["rows"][NEAR_DUPLICATES_NAME] = pairs.height

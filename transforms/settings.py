@@ -174,6 +174,9 @@ class SplitSettings(Section):
     partition_naming: Literal["sequences", "participants"] | None = None  # null: found out
     participants_known: Positive | None = None  # people behind ids that do not name them
 
+    # Sequences that look like copies of each other and were found not to be.
+    cleared_pairs: tuple[tuple[str, str], ...] = ()
+
     @property
     def variants(self) -> tuple[str, ...]:
         """The names of what a split by these settings holds."""

@@ -62,7 +62,7 @@ def audit(
     Examples: `gaitworks audit`, `gaitworks audit /data/release --no-near-duplicates`.
     """
     from transforms.audit.checks import judge_for_release, run_checks
-    from transforms.audit.inputs import is_release, read_split_of
+    from transforms.audit.inputs import is_release, leave_out_cleared, read_split_of
 
     workspace = workspace_of(context)
     directory = directory or SILHOUETTE_SHARDS.directory(workspace, None)
@@ -71,6 +71,8 @@ def audit(
     path = _find_split(directory, split, workspace)
     table = None if path is None else read_split_of(dataset, path)
     pairs = _search(dataset) if near_duplicates else None
+    if pairs is not None and _is_own(directory, workspace):
+        pairs = leave_out_cleared(pairs, workspace.settings.splits.cleared_pairs)
     checks = run_checks(dataset.index, table, pairs, dataset.participants)
     if is_released:
         checks = [
@@ -115,8 +117,11 @@ def _find_split(directory: Path, split: Path | None, workspace: Workspace) -> Pa
     if released := find_released_split(directory):
         return released
     own = PARTICIPANT_SPLITS.directory(workspace, None) / SPLIT_NAME
-    is_own = directory.resolve() == SILHOUETTE_SHARDS.directory(workspace, None).resolve()
-    return own if is_own and own.is_file() else None
+    return own if _is_own(directory, workspace) and own.is_file() else None
+
+
+def _is_own(directory: Path, workspace: Workspace) -> bool:
+    return directory.resolve() == SILHOUETTE_SHARDS.directory(workspace, None).resolve()
 
 
 def _search(dataset: "SilhouetteDataset") -> "pl.DataFrame":

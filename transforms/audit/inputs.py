@@ -1,5 +1,6 @@
-"""Read the split that belongs to a dataset or release, from wherever they came."""
+"""What an audit looks at: the split of a dataset or release, and which pairs count as copies."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -55,3 +56,20 @@ def read_split_of(dataset: SilhouetteDataset, path: Path) -> pl.DataFrame:
     # A release has a version of its own; its split is for the dataset that it was built from.
     released = directory / _RELEASED_DATASET
     return load_split(path, sha256_file(released) if is_release(directory) else dataset.version)
+
+
+def leave_out_cleared(pairs: pl.DataFrame, cleared: Collection[tuple[str, str]]) -> pl.DataFrame:
+    """Return the pairs of copies without those near ones that a person found to be none.
+
+    Identical sequences stay: nobody can find them to differ.
+
+    Args:
+        pairs: schema `NEAR_DUPLICATES`.
+        cleared: pairs of sequence ids, in any order.
+    """
+    known = {tuple(sorted(pair)) for pair in cleared}
+    keep = [
+        kind == "identical" or (first, second) not in known
+        for first, second, kind in pairs.select("first", "second", "kind").iter_rows()
+    ]
+    return pairs.filter(pl.Series(keep, dtype=pl.Boolean))

@@ -114,7 +114,7 @@ def _name_torn(table: pl.DataFrame, sequences: pl.DataFrame) -> tuple[str, ...]:
         .sort("variant")
     )
     return tuple(
-        f"{variant} trains on part of {count} session(s), whose rest is unused: its counts are exact"
+        f"{variant} trains on part of {count} session(s) only, so that its counts are exact"
         for variant, count in torn.iter_rows()
     )
 

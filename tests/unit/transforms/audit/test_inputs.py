@@ -7,7 +7,12 @@ import polars as pl
 import pytest
 
 from transforms.audit import inputs
-from transforms.audit.inputs import find_released_split, is_release, read_split_of
+from transforms.audit.inputs import (
+    find_released_split,
+    is_release,
+    leave_out_cleared,
+    read_split_of,
+)
 from transforms.errors import InputError, IntegrityError
 from transforms.schemas import SPLIT, conform
 from transforms.shards.parquet import write_table
@@ -52,3 +57,11 @@ def test_a_split_with_more_rows_than_any_has_is_not_read(
     monkeypatch.setattr(inputs, "_MOST_ROWS", 2)
     with pytest.raises(InputError, match="at most 2 rows, found 3"):
         read_split_of(dataset, path)
+
+
+def test_a_cleared_pair_is_no_copy_unless_it_is_identical() -> None:
+    rows = [("a", "b", "near"), ("a", "c", "near"), ("b", "c", "identical")]
+    pairs = pl.DataFrame(rows, schema=["first", "second", "kind"], orient="row")
+    left = leave_out_cleared(pairs, [("b", "a"), ("c", "b"), ("x", "y")])
+    assert left.rows() == [("a", "c", "near"), ("b", "c", "identical")]
+    assert leave_out_cleared(pairs.clear(), [("a", "b")]).is_empty()
