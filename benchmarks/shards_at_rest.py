@@ -56,7 +56,8 @@ def main() -> None:
             )
         for codec in ("binary", "grey"):
             measure_dataset(cohort, codec, Path(scratch) / codec, arguments.rounds)
-        for path in [cohort / "extraction" / "sequences.parquet", *arguments.sequences]:
+        measured = [cohort / "extraction" / "sequences.parquet", *arguments.sequences]
+        for path in measured if arguments.layouts else []:
             print(f"layouts of {path}")
             compare_layouts(path, arguments.layouts)
 
