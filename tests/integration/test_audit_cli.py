@@ -15,7 +15,7 @@ from transforms.files import canonical_json
 from transforms.manifest import directory_version, read_manifest, write_manifest
 from transforms.progress import NoProgress
 from transforms.release.build import ReleaseInputs, build_release
-from transforms.schemas import SEQUENCES, SPLIT, conform
+from transforms.schemas import NEAR_DUPLICATES, NEAR_DUPLICATES_NAME, SEQUENCES, SPLIT, conform
 from transforms.settings import ReleaseSettings, ShardSettings, parse_settings
 from transforms.shards.parquet import encode_shard, write_table
 from transforms.shards.writer import write_shards
@@ -89,6 +89,7 @@ def write_split(workspace: Path, **columns: Any) -> Path:
     directory.mkdir(parents=True)
     write_table(conform(split, SPLIT, where="split"), directory / "split.parquet")
     (directory / "proof.json").write_bytes(canonical_json({"protocol": "k_fold"}))
+    write_table(NEAR_DUPLICATES.empty_table(), directory / NEAR_DUPLICATES_NAME)
     write_manifest(directory, kind="participant_splits", facts={})
     return directory / "split.parquet"
 
