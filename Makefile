@@ -56,17 +56,17 @@ test: $(VENV)/.all  ## The whole test suite
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not proof and not data and not gpu"
 
 unit: $(VENV)/.all  ## Only the tests that end in seconds
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit -m "not slow and not gpu" -q
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit -m "not slow and not proof and not gpu" -q
 
 check: $(VENV)/.all  ## Format, lint, types, layers and unit tests
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit -m "not slow and not gpu" -q
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit -m "not slow and not proof and not gpu" -q
 
 proof: $(VENV)/.all  ## The long proofs: fault injection at full count, statistics
-	$(BIN)/python -m pytest -m proof
+	$(BIN)/python -m pytest -m proof -o faulthandler_timeout=0
 
 # The locks leave out torch and the CUDA packages it brings: see "Installing" in the README.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
