@@ -26,6 +26,7 @@ from assets.progress import LAUNCHED_BY_CLI, LAUNCHED_BY_TAG
 from assets.stage import Stage, is_fresh, label
 from assets.workspace import Workspace
 from orchestration.instance import is_checked, mark_checked, open_instance
+from orchestration.interrupts import watch_interrupts
 from orchestration.partition_keys import register_partitions
 from transforms.errors import GaitworksError, SettingsError
 
@@ -169,15 +170,17 @@ def _run_one(
     force: bool,
 ) -> None:
     try:
-        materialize(
-            [*SOURCE_SPECS, *ASSETS, *ALL_CHECKS],
-            selection=AssetSelection.assets(stage.name),
-            instance=instance,
-            resources={"workspace": workspace},
-            partition_key=partition,
-            tags={LAUNCHED_BY_TAG: LAUNCHED_BY_CLI, FORCE_TAG: str(force).lower()},
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
+        with watch_interrupts() as raise_if_interrupted:
+            materialize(
+                [*SOURCE_SPECS, *ASSETS, *ALL_CHECKS],
+                selection=AssetSelection.assets(stage.name),
+                instance=instance,
+                resources={"workspace": workspace},
+                partition_key=partition,
+                tags={LAUNCHED_BY_TAG: LAUNCHED_BY_CLI, FORCE_TAG: str(force).lower()},
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+            raise_if_interrupted()
     except DagsterExecutionInterruptedError:
         raise KeyboardInterrupt from None  # Ctrl-C, which is no defect to show a traceback for
     except DagsterAssetCheckFailedError as error:
