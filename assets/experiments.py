@@ -22,7 +22,7 @@ TRAINED_MODEL: Final = Stage(
     folder="data/experiments/{partition}/model",
     inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS),
     params=("training",),
-    code_version="2",
+    code_version="3",
     partitioning=Partitioning.EXPERIMENT,
 )
 MODEL_EVALUATION: Final = Stage(

@@ -27,8 +27,8 @@ from training.data import SequenceSet
 from training.frame_store import FrameStore
 from training.history import HistoryRow
 from training.losses import cross_entropy_loss, triplet_loss
+from training.models.classifier import ModelOutput
 from training.models.registry import Loss, build_model, find_model
-from training.models.sconet import ModelOutput
 from training.predict import predict_probabilities, sequence_accuracy
 from training.samplers import build_sampler
 from transforms.errors import GaitworksError, SettingsError
@@ -165,7 +165,7 @@ def compute_losses(
                 cross_entropy_loss(
                     output.logits,
                     labels,
-                    scale=settings.logit_scale,
+                    scale=output.scale,
                     label_smoothing=settings.label_smoothing,
                 )
             )

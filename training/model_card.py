@@ -26,15 +26,16 @@ Card = dict[str, Any]  # `Any`: JSON
 
 def describe_model(job: TrainingJob, lineage: dict[str, str], weights: bytes) -> Card:
     """Return what is known of a model from its job and its bytes; training adds how it went."""
-    losses = find_model(job.model).losses
+    spec = find_model(job.model)
     return {
         "format": _FORMAT,
         "experiment": job.experiment,
         **_identify(job, lineage),
         "input": {"height_px": FRAME_HEIGHT_PX, "width_px": FRAME_WIDTH_PX, "range": [0, 1]},
-        "losses": list(losses),
-        "triplet_identity": job.training.triplet_identity if "triplet" in losses else None,
-        "parameter_count": count_parameters(find_model(job.model).build(job.training)),
+        "losses": list(spec.losses),
+        "triplet_identity": job.training.triplet_identity if "triplet" in spec.losses else None,
+        "classifier": "a probe of the embeddings" if spec.is_probe else "shapes the embeddings",
+        "parameter_count": count_parameters(spec.build(job.training)),
         "weights_sha256": sha256_bytes(weights),
         "library": {"torch": torch.__version__},
     }

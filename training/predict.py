@@ -10,7 +10,7 @@ from torch import nn
 
 from training.data import SequenceSet
 from training.frame_store import FrameStore
-from training.models.sconet import ModelOutput
+from training.models.classifier import ModelOutput
 from transforms.labels import SCOLIOSIS_LABELS
 from transforms.progress import Progress
 from transforms.settings import TrainingSettings
@@ -27,7 +27,7 @@ def predict_probabilities(
     """Return `(sequence, class)` probabilities, rows as in `sequences`.
 
     Each sequence goes through the model with its frames in order, at most `evaluation_frame_cap`
-    of them. The cosines are averaged over parts, scaled as in training and put through a softmax.
+    of them. The logits are averaged over parts, scaled as in training and put through a softmax.
     The model is left in the mode it came in.
     """
     probabilities = np.zeros((len(sequences), len(SCOLIOSIS_LABELS)), dtype=np.float64)
@@ -37,7 +37,7 @@ def predict_probabilities(
         for row, position in enumerate(sequences.positions):
             silhouettes = store.read(int(position), cap=settings.evaluation_frame_cap)
             output: ModelOutput = model(torch.from_numpy(silhouettes).to(device))
-            scores = output.logits[0].double().mean(dim=-1) * settings.logit_scale
+            scores = output.logits[0].double().mean(dim=-1) * output.scale
             probabilities[row] = scores.softmax(dim=0).cpu().numpy()
             progress.advance()
     model.train(was_training)

@@ -78,6 +78,14 @@ class HorizontalPooling(nn.Module):
         return strips.mean(dim=-1) + strips.max(dim=-1).values
 
 
+class MeanPooling(nn.Module):
+    """The mean over the whole map, which is then the only part."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map `(sample, channel, height, width)` to `(sample, channel, 1)`."""
+        return features.mean(dim=(2, 3))[:, :, None]
+
+
 class PartwiseLinear(nn.Module):
     """One linear map without bias per part."""
 
@@ -90,11 +98,37 @@ class PartwiseLinear(nn.Module):
         return (features.permute(2, 0, 1) @ self.weight).permute(1, 2, 0)
 
 
-class PartwiseCosineNeck(nn.Module):
+class Neck(nn.Module):
+    """Maps embeddings `(sample, inputs, part)` to logits `(sample, class, part)`.
+
+    Attributes:
+        scale: what the logits are multiplied by before a softmax.
+    """
+
+    scale: float
+
+
+class LinearNeck(Neck):
+    """One linear map for all parts."""
+
+    scale = 1.0
+
+    def __init__(self, inputs: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, classes)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Map `(sample, inputs, part)` to `(sample, class, part)`."""
+        logits: Tensor = self.linear(embeddings.transpose(1, 2))
+        return logits.transpose(1, 2)
+
+
+class PartwiseCosineNeck(Neck):
     """Batch normalisation over all parts, then the cosine to each class direction of each part."""
 
-    def __init__(self, parts: int, inputs: int, classes: int) -> None:
+    def __init__(self, parts: int, inputs: int, classes: int, *, scale: float) -> None:
         super().__init__()
+        self.scale = scale
         self.norm = nn.BatchNorm1d(inputs * parts)
         self.weight = nn.Parameter(torch.empty(parts, inputs, classes))
 
@@ -109,11 +143,12 @@ class PartwiseCosineNeck(nn.Module):
 def initialise(model: nn.Module, generator: torch.Generator) -> None:
     """Fill every parameter from `generator`, as the field's reference does.
 
-    Xavier-uniform for convolutions and part-wise weights; batch-norm weights from N(1, 0.02).
+    Xavier-uniform for convolutions and linear maps; batch-norm weights from N(1, 0.02); biases 0.
     """
     for module in model.modules():
-        if isinstance(module, nn.Conv2d | PartwiseLinear | PartwiseCosineNeck):
+        if isinstance(module, nn.Conv2d | nn.Linear | PartwiseLinear | PartwiseCosineNeck):
             nn.init.xavier_uniform_(module.weight, generator=generator)
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.02, generator=generator)
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.Linear):
             nn.init.zeros_(module.bias)

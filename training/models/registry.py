@@ -1,14 +1,20 @@
 """The models that an experiment can name: how each is built and which losses train it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import torch
-from torch import nn
 
-from training.models.blocks import initialise
-from training.models.sconet import ScoNet
+from training.models.blocks import (
+    HorizontalPooling,
+    LinearNeck,
+    MeanPooling,
+    PartwiseCosineNeck,
+    PartwiseLinear,
+    ResNet9,
+    initialise,
+)
+from training.models.classifier import SilhouetteClassifier
 from transforms.errors import SettingsError
 from transforms.labels import SCOLIOSIS_LABELS
 from transforms.settings import TrainingSettings
@@ -21,27 +27,41 @@ class ModelSpec:
     """A model's recipe.
 
     Attributes:
-        build: makes the module; it maps `(sample, 1, frame, 64, 44)` to a `ModelOutput`.
+        has_strips: ScoNet's head, a classifier of cosines for each horizontal strip; without, one
+            linear classifier of the mean over the whole figure.
+        is_probe: the triplet loss alone shapes the embeddings. The paper does not say how it reads
+            labels from those; ours are read by the same neck, whose gradient stops before them.
         losses: what is summed to train it.
     """
 
-    build: Callable[[TrainingSettings], nn.Module]
+    has_strips: bool
     losses: tuple[Loss, ...]
+    is_probe: bool = False
 
-
-def _build_sconet(settings: TrainingSettings) -> nn.Module:
-    return ScoNet(
-        channels=settings.channels,
-        embedding_size=settings.embedding_size,
-        parts=settings.parts,
-        classes=len(SCOLIOSIS_LABELS),
-    )
+    def build(self, settings: TrainingSettings) -> SilhouetteClassifier:
+        """Make the module, its parameters not yet drawn."""
+        channels, size, classes = settings.channels, settings.embedding_size, len(SCOLIOSIS_LABELS)
+        parts = settings.parts if self.has_strips else 1
+        return SilhouetteClassifier(
+            backbone=ResNet9(channels),
+            pooling=HorizontalPooling(parts) if self.has_strips else MeanPooling(),
+            projection=PartwiseLinear(parts, channels[-1], size),
+            neck=PartwiseCosineNeck(parts, size, classes, scale=settings.logit_scale)
+            if self.has_strips
+            else LinearNeck(size, classes),
+            is_probe=self.is_probe,
+        )
 
 
 MODELS: Final[dict[str, ModelSpec]] = {
-    "sconet": ModelSpec(_build_sconet, ("cross_entropy",)),
-    "sconet_mt": ModelSpec(_build_sconet, ("cross_entropy", "triplet")),
+    "baseline_cnn": ModelSpec(False, ("cross_entropy",)),
+    "baseline_cnn_triplet": ModelSpec(False, ("cross_entropy", "triplet"), is_probe=True),
+    "baseline_cnn_mt": ModelSpec(False, ("cross_entropy", "triplet")),
+    "sconet": ModelSpec(True, ("cross_entropy",)),
+    "sconet_triplet": ModelSpec(True, ("cross_entropy", "triplet"), is_probe=True),
+    "sconet_mt": ModelSpec(True, ("cross_entropy", "triplet")),
 }
+"""The six classifiers of the Scoliosis1K paper."""
 
 
 def find_model(name: str) -> ModelSpec:
@@ -60,7 +80,7 @@ def find_model(name: str) -> ModelSpec:
     return MODELS[name]
 
 
-def build_model(name: str, settings: TrainingSettings, seed: int) -> nn.Module:
+def build_model(name: str, settings: TrainingSettings, seed: int) -> SilhouetteClassifier:
     """Build a model with parameters drawn from `seed` alone.
 
     Raises:

@@ -8,7 +8,7 @@ from training.data import select_side
 from training.frame_store import open_frame_store
 from training.history import format_history
 from training.loop import TrainingRun, learning_rate_at, train_model
-from training.models.registry import build_model
+from training.models.registry import MODELS, build_model
 from training.predict import predict_probabilities, sequence_accuracy
 from transforms.errors import GaitworksError, SettingsError
 from transforms.progress import NoProgress
@@ -61,14 +61,14 @@ def fingerprint(trained):
     )
 
 
-@pytest.mark.parametrize("model", ["sconet", "sconet_mt"])
+@pytest.mark.parametrize("model", sorted(MODELS))
 def test_history_names_the_losses_that_train_the_model(run, tmp_path, model):
     history = train(replace(run, model=model), tmp_path).history
     assert [row.step for row in history] == [1, 2, 3, 4, 5, 6]
     assert [row.learning_rate for row in history] == pytest.approx([0.05] * 4 + [0.005] * 2)
     assert [row.step for row in history if row.selection_accuracy is not None] == [2, 4, 6]
     for row in history:
-        assert (row.triplet is not None) == (model == "sconet_mt")
+        assert (row.triplet is not None) == model.endswith(("_mt", "_triplet"))
         assert row.loss == pytest.approx(row.cross_entropy + (row.triplet or 0))
 
 

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from training.loop import compute_losses
 from training.model_card import count_parameters
 from training.models.reference import translate_reference_name
 from training.models.registry import MODELS, build_model, find_model
@@ -18,12 +19,56 @@ def silhouettes(samples, frames, seed=0):
     return (torch.rand((samples, 1, frames, 64, 44), generator=generator) > 0.5).float()
 
 
-@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize("name", ["sconet", "sconet_triplet", "sconet_mt"])
 def test_full_width_has_the_published_number_of_parameters(name):
     with torch.device("meta"):
         model = find_model(name).build(TrainingSettings())
     assert count_parameters(model) == 7_014_592
     assert len(model.state_dict()) == 79
+
+
+@pytest.mark.parametrize("name", ["baseline_cnn", "baseline_cnn_triplet", "baseline_cnn_mt"])
+def test_the_baseline_is_the_same_backbone_with_a_plain_head(name):
+    with torch.device("meta"):
+        model = find_model(name).build(TrainingSettings())
+        sconet = find_model("sconet").build(TrainingSettings())
+    assert count_parameters(model.backbone) == count_parameters(sconet.backbone)
+    head = 512 * 256 + 256 * 3 + 3
+    assert count_parameters(model) == count_parameters(model.backbone) + head
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_a_probe_shapes_nothing(settings, name):
+    model = build_model(name, settings, 0)
+    output = model(silhouettes(2, 3))
+    (output.logits.sum() * output.scale).backward()
+    is_reached = model.projection.weight.grad is not None
+    assert is_reached == (not name.endswith("triplet"))
+    assert all(parameter.grad is not None for parameter in model.neck.parameters() if is_reached)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_eight_sequences_are_learned_by_heart(name):
+    settings = TrainingSettings(channels=(8, 8, 16, 16), embedding_size=16)
+    model = build_model(name, settings, 0)
+    labels = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
+    frames = silhouettes(8, 4, seed=3)
+    losses = find_model(name).losses
+    optimiser = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    for _ in range(150):
+        optimiser.zero_grad()
+        compute_losses(model(frames), labels, labels, losses, settings).sum().backward()
+        optimiser.step()
+    output = model(frames)
+    assert torch.equal(output.logits.mean(dim=-1).argmax(dim=1), labels)
+
+
+def test_a_baseline_has_one_part_and_any_logits(settings):
+    output = build_model("baseline_cnn", settings, 0)(silhouettes(2, 3))
+    assert output.embeddings.shape == (2, 4, 1)
+    assert output.logits.shape == (2, 3, 1)
+    assert output.scale == 1
 
 
 @pytest.mark.parametrize("parts", [1, 4, 16])
@@ -33,17 +78,20 @@ def test_output_has_one_embedding_and_one_cosine_per_class_and_part(settings, pa
     assert output.embeddings.shape == (2, 4, parts)
     assert output.logits.shape == (2, 3, parts)
     assert output.logits.abs().max() <= 1 + 1e-6
+    assert output.scale == settings.logit_scale
 
 
-def test_the_order_of_frames_does_not_matter(settings):
-    model = build_model("sconet", settings, 0).eval()
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_the_order_of_frames_does_not_matter(settings, name):
+    model = build_model(name, settings, 0).eval()
     frames = silhouettes(1, 6)
     shuffled = frames[:, :, torch.tensor([3, 0, 5, 1, 4, 2])]
     assert torch.equal(model(frames).logits, model(shuffled).logits)
 
 
-def test_packed_sequences_are_judged_like_single_ones(settings):
-    model = build_model("sconet", settings, 0).eval()
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_packed_sequences_are_judged_like_single_ones(settings, name):
+    model = build_model(name, settings, 0).eval()
     first, second = silhouettes(1, 2, seed=1), silhouettes(1, 5, seed=2)
     packed = model(torch.cat([first, second], dim=2), [2, 5]).logits
     alone = torch.cat([model(first).logits, model(second).logits])
@@ -60,19 +108,20 @@ def test_the_seed_alone_decides_the_parameters(settings):
     assert not torch.equal(weights(5), expected)
 
 
-def test_every_parameter_is_initialised():
+@pytest.mark.parametrize("kind", sorted(MODELS))
+def test_every_parameter_is_initialised(kind):
     settings = TrainingSettings(channels=(2, 2, 4, 4), embedding_size=4)
-    model = build_model("sconet", settings, 0)
+    model = build_model(kind, settings, 0)
     for name, parameter in model.named_parameters():
         assert parameter.abs().max() < 2, name
-        if name.endswith("norm.bias"):
+        if name.endswith("bias"):
             assert not parameter.any(), name
         else:
             assert parameter.std() > 0, name
 
 
 def test_an_unknown_model_is_refused_with_the_known_ones():
-    with pytest.raises(SettingsError, match="sconet or sconet_mt, found resnet"):
+    with pytest.raises(SettingsError, match="sconet_mt or sconet_triplet, found resnet"):
         find_model("resnet")
 
 

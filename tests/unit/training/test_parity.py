@@ -14,13 +14,15 @@ import torch
 
 from training.losses import cross_entropy_loss, triplet_loss
 from training.models.reference import translate_reference_name, translate_reference_state
-from training.models.sconet import ScoNet
+from training.models.registry import find_model
+from transforms.settings import TrainingSettings
 
 PARITY = os.environ.get("GAITWORKS_PARITY_DIR")
 pytestmark = pytest.mark.skipif(
     PARITY is None, reason="GAITWORKS_PARITY_DIR is not set: parity with the reference is UNTESTED"
 )
 OUTPUT = {"atol": 1e-5, "rtol": 0.0}
+SETTINGS = TrainingSettings(channels=(8, 16, 32, 64), embedding_size=32)
 
 
 def load_arrays(name):
@@ -43,7 +45,7 @@ def losses():
 
 @pytest.fixture
 def model(reference):
-    model = ScoNet(channels=(8, 16, 32, 64), embedding_size=32, parts=16, classes=3)
+    model = find_model("sconet_mt").build(SETTINGS)
     state = {name: reference[f"w:{name}"] for name in reference["state_keys"]}
     model.load_state_dict(translate_reference_state(state))
     return model
@@ -82,7 +84,7 @@ def relative_error(found, expected):
 
 
 def test_the_79_state_entries_have_the_reference_shapes(reference):
-    state = ScoNet(channels=(8, 16, 32, 64), embedding_size=32, parts=16, classes=3).state_dict()
+    state = find_model("sconet_mt").build(SETTINGS).state_dict()
     translated = [translate_reference_name(name) for name in reference["state_keys"]]
     assert translated == list(state)
     shapes = [str(tuple(tensor.shape)).replace(" ", "") for tensor in state.values()]
