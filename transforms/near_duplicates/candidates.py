@@ -18,7 +18,7 @@ _DIRECTIONS: Final = 12
 """In which stretches vary most: an index of many more directions has to look at nearly all."""
 _REACH: Final = 1.4
 """Of the limit: where the widest directions are those that copying changed."""
-_SLACK: Final = 0.5
+_SLACK: Final = 2.0
 """A neighbour may be missed for one that is up to so much farther, as a part of its distance."""
 
 Stretches = NDArray[np.float32]
