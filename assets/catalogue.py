@@ -5,7 +5,14 @@ from typing import Final
 from dagster import AssetsDefinition, AssetSpec
 
 from assets.dataset import SILHOUETTE_SHARDS, silhouette_shards
-from assets.experiments import MODEL_EVALUATION, TRAINED_MODEL, model_evaluation, trained_model
+from assets.experiments import (
+    MODEL_EVALUATION,
+    MODEL_EXPLANATION,
+    TRAINED_MODEL,
+    model_evaluation,
+    model_explanation,
+    trained_model,
+)
 from assets.extraction import (
     EXTRACTION_SCORE,
     SILHOUETTE_SEQUENCES,
@@ -33,6 +40,7 @@ STAGES: Final[tuple[Stage, ...]] = (
     PARTICIPANT_SPLITS,
     TRAINED_MODEL,
     MODEL_EVALUATION,
+    MODEL_EXPLANATION,
     RESULTS_REPORT,
     DATASET_RELEASE,
 )
@@ -51,6 +59,7 @@ ASSETS: Final[tuple[AssetsDefinition, ...]] = (
     participant_splits,
     trained_model,
     model_evaluation,
+    model_explanation,
     results_report,
     dataset_release,
 )

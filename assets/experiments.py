@@ -30,6 +30,14 @@ MODEL_EVALUATION: Final = Stage(
     folder="data/experiments/{partition}/evaluation",
     inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS, TRAINED_MODEL),
     params=("training", "evaluation"),
+    code_version="2",
+    partitioning=Partitioning.EXPERIMENT,
+)
+MODEL_EXPLANATION: Final = Stage(
+    name="model_explanation",
+    folder="data/experiments/{partition}/explanation",
+    inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS, TRAINED_MODEL),
+    params=("training", "explanation"),
     code_version="1",
     partitioning=Partitioning.EXPERIMENT,
 )
@@ -69,7 +77,7 @@ def model_evaluation(
     """The model's predictions on the test side and every metric derived from them.
 
     The confusion matrix comes first; each metric names its positive set and carries an interval
-    from a bootstrap over participants.
+    that knows how many participants stand behind it.
     """
 
     def build(output: Path, progress: Progress) -> Mapping[str, Any]:
@@ -85,6 +93,30 @@ def model_evaluation(
         return {}
 
     return materialise(context, workspace, MODEL_EVALUATION, build, _describe_evaluation)
+
+
+@stage_asset(MODEL_EXPLANATION, group="experiments", kinds={"torch"}, owner="research", pool="gpu")
+def model_explanation(
+    context: AssetExecutionContext, workspace: Workspace
+) -> MaterializeResult[None]:
+    """Where the model looks: means over classes and phases of the walk, and checks of the maps.
+
+    No picture shows fewer than five people.
+    """
+
+    def build(output: Path, progress: Progress) -> Mapping[str, Any]:
+        from training.job import ExplanationJob
+
+        job = ExplanationJob(
+            **_job_arguments(workspace, context.partition_key, output),
+            model_directory=TRAINED_MODEL.directory(workspace, context.partition_key),
+            training=workspace.settings.training,
+            explanation=workspace.settings.explanation,
+        )
+        run_job(job, workspace.scratch, progress=progress, log=context.log.info)
+        return {}
+
+    return materialise(context, workspace, MODEL_EXPLANATION, build, _describe_explanation)
 
 
 def _job_arguments(workspace: Workspace, key: str, output: Path) -> dict[str, Any]:
@@ -131,3 +163,12 @@ def _describe_evaluation(directory: Path) -> Metadata:
         ),
         "metrics": MetadataValue.json(metrics),
     }
+
+
+def _describe_explanation(directory: Path) -> Metadata:
+    summary = json.loads((directory / "explanation.json").read_bytes())
+    pictures = {
+        path.stem: show_png(path.read_bytes(), path.stem)
+        for path in sorted(directory.glob("evidence-*.png"))
+    }
+    return {"explanation": MetadataValue.json(summary), **pictures}

@@ -8,7 +8,7 @@ from typing import Any, Final
 from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
 from assets.dataset import SILHOUETTE_SHARDS
-from assets.experiments import MODEL_EVALUATION, TRAINED_MODEL
+from assets.experiments import MODEL_EVALUATION, MODEL_EXPLANATION, TRAINED_MODEL
 from assets.extraction import EXTRACTION_SCORE, SILHOUETTE_SEQUENCES
 from assets.intake import INTAKE_REGISTER
 from assets.materialise import Metadata, materialise
@@ -25,6 +25,7 @@ SNAPSHOT_SECTIONS: Final = (
     "training",
     "experiments",
     "evaluation",
+    "explanation",
 )
 RESULTS_REPORT: Final = Stage(
     name="results_report",
@@ -37,9 +38,10 @@ RESULTS_REPORT: Final = Stage(
         PARTICIPANT_SPLITS,
         TRAINED_MODEL,
         MODEL_EVALUATION,
+        MODEL_EXPLANATION,
     ),
     params=SNAPSHOT_SECTIONS,
-    code_version="2",
+    code_version="3",
 )
 
 

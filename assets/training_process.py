@@ -4,6 +4,7 @@ The code server and the run worker never load torch; the job may as well run on 
 """
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -72,6 +73,8 @@ def _failure(code: int, error: dict[str, Any], error_log: Path) -> GaitworksErro
         return error_from_exit_code(code, str(error.get("what", "the job failed")), details)
     tail = error_log.read_text(errors="replace").strip().splitlines()[-3:]
     died = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
+    if code == -signal.SIGKILL:
+        died += ", as the system does where memory has run out"
     return GaitworksError(
         "the training process ended without a word",
         where=error_log,

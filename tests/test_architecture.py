@@ -29,6 +29,7 @@ def test_definitions_load_with_the_known_assets() -> None:
         "participant_splits",
         "trained_model",
         "model_evaluation",
+        "model_explanation",
         "results_report",
         "dataset_release",
     }

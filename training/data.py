@@ -34,6 +34,17 @@ class SequenceSet:
     def __len__(self) -> int:
         return len(self.positions)
 
+    def share(self, rank: int, world_size: int) -> "SequenceSet":
+        """Return the part of one of `world_size` processes: every so manieth sequence."""
+        part = slice(rank, None, world_size)
+        return SequenceSet(
+            table=self.table.gather_every(world_size, rank),
+            positions=self.positions[part],
+            labels=self.labels[part],
+            lengths=self.lengths[part],
+            participants=self.participants[part],
+        )
+
     @property
     def participant_count(self) -> int:
         """How many participants the sequences belong to."""

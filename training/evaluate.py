@@ -13,7 +13,7 @@ from training.predict import predict_probabilities
 from transforms.errors import InputError
 from transforms.files import canonical_json, sha256_file
 from transforms.labels import SCOLIOSIS_LABELS
-from transforms.metrics.metrics import summarise_predictions
+from transforms.metrics.summary import summarise_evaluation
 from transforms.progress import Progress
 from transforms.schemas import PREDICTIONS, conform
 from transforms.shards.parquet import write_table
@@ -67,7 +67,7 @@ def run_evaluation(job: EvaluationJob, *, device: str, progress: Progress) -> No
         "variant": job.variant,
         "seed": job.seed,
         **lineage,
-        **summarise_predictions(predictions, job.evaluation),
+        **summarise_evaluation(predictions, dataset.participants, job.evaluation),
     }
     (job.output / METRICS_NAME).write_bytes(canonical_json(metrics))
 

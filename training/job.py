@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from transforms.errors import SettingsError
 from transforms.settings import (
     EvaluationSettings,
+    ExplanationSettings,
     Name,
     Section,
     Seed,
@@ -60,7 +61,19 @@ class EvaluationJob(_ExperimentJob):
     evaluation: EvaluationSettings
 
 
-Job = TrainingJob | EvaluationJob
+class ExplanationJob(_ExperimentJob):
+    """Show where one trained model looks; writes shares.parquet, sanity_checks.parquet, pictures.
+
+    Attributes:
+        model_directory: what a `TrainingJob` of the same experiment wrote.
+    """
+
+    kind: Literal["explanation"] = "explanation"
+    model_directory: Path
+    explanation: ExplanationSettings
+
+
+Job = TrainingJob | EvaluationJob | ExplanationJob
 _JOB: TypeAdapter[Job] = TypeAdapter(Annotated[Job, Field(discriminator="kind")])
 
 

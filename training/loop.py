@@ -1,7 +1,8 @@
 """The training loop: plain steps on Lightning Fabric, from the newest checkpoint to the last step.
 
 What a step sees is a function of the seed and its number, so a run that was stopped at any moment
-and started again ends, on the same CPU, with the same bytes as one that was not.
+and started again ends, on the same CPU, with the same bytes as one that was not. Several processes
+share every batch and compute the same losses from all of it: each knows all that one would know.
 """
 
 import math
@@ -19,19 +20,21 @@ from training.checkpoint import (
     Best,
     Checkpoint,
     Tensors,
-    list_checkpoints,
     load_newest_checkpoint,
     save_checkpoint,
 )
 from training.data import SequenceSet
+from training.divergence import require_finite_losses, require_finite_weights
 from training.frame_store import FrameStore
+from training.gather import gather_rows
 from training.history import HistoryRow
 from training.losses import cross_entropy_loss, triplet_loss
 from training.models.classifier import ModelOutput
 from training.models.registry import Loss, build_model, find_model
 from training.predict import predict_probabilities, sequence_accuracy
 from training.samplers import build_sampler
-from transforms.errors import GaitworksError, SettingsError
+from training.synced_norm import synchronise_norms
+from transforms.errors import IntegrityError
 from transforms.progress import NoProgress, Progress
 from transforms.settings import TrainingSettings
 
@@ -69,7 +72,7 @@ class TrainedModel:
 
 
 def train_model(
-    run: TrainingRun, checkpoints: Path, *, device: str, label: str, progress: Progress
+    run: TrainingRun, checkpoints: Path, *, fabric: Fabric, label: str, progress: Progress
 ) -> TrainedModel:
     """Train to the last step, going on from the newest whole checkpoint below `checkpoints`.
 
@@ -79,21 +82,31 @@ def train_model(
 
     Args:
         run: what to train.
-        checkpoints: the directory of this run's checkpoints; the caller is its only user.
-        device: `cpu` or `cuda`.
+        checkpoints: the directory of this run's checkpoints, which all processes of the run see;
+            they are its only users, and the first one alone writes.
+        fabric: from `launch_fabric`.
         label: how the run is called in progress and errors.
         progress: told about steps.
 
     Raises:
-        SettingsError: the batch does not fit the training side, or the precision not the device.
+        SettingsError: the batch does not fit the training side, or its processes cannot share it.
+        IntegrityError: the processes do not see the same checkpoint.
         GaitworksError: the loss or the weights stopped being finite numbers; the last good
             checkpoint is kept.
     """
     settings, losses = run.settings, find_model(run.model).losses
-    _require_precision(settings, device)
     sampler = build_sampler(run.train, settings, run.seed)
-    fabric = Fabric(accelerator=device, devices=1, precision=settings.precision)
-    module = build_model(run.model, settings, run.seed)
+    reader = build_reader(
+        run.store,
+        run.train,
+        sampler,
+        fabric.device,
+        rank=fabric.global_rank,
+        world_size=fabric.world_size,
+    )
+    module: nn.Module = build_model(run.model, settings, run.seed)
+    if fabric.world_size > 1:
+        module = synchronise_norms(module, fabric.device)
     optimiser = torch.optim.SGD(
         module.parameters(),
         lr=settings.learning_rate,
@@ -102,6 +115,7 @@ def train_model(
     )
     model, wrapped_optimiser = fabric.setup(module, optimiser)
     checkpoint = load_newest_checkpoint(checkpoints) or Checkpoint(0, {}, {}, None, [])
+    _require_one_start(checkpoint.step, fabric, checkpoints)
     if checkpoint.step:
         _restore(checkpoint, module, optimiser, fabric)
     history, best, pending = list(checkpoint.history), checkpoint.best, list[Tensor]()
@@ -109,14 +123,19 @@ def train_model(
     progress.start(label, settings.steps)
     progress.advance(checkpoint.step, f"from step {checkpoint.step}" if checkpoint.step else "")
     model.train()
-    reader = build_reader(run.store, run.train, sampler, fabric.device)
     steps = range(checkpoint.step, settings.steps)
     with BatchStream(reader, steps, fabric.device) as batches:
         for step, silhouettes, labels, identities in batches:
             learning_rate = learning_rate_at(step, settings)
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate
-            values = compute_losses(model(silhouettes), labels, identities, losses, settings)
+            output: ModelOutput = model(silhouettes)
+            whole = output._replace(
+                embeddings=gather_rows(output.embeddings), logits=gather_rows(output.logits)
+            )
+            values = compute_losses(
+                whole, gather_rows(labels), gather_rows(identities), losses, settings
+            )
             wrapped_optimiser.zero_grad()
             fabric.backward(values.sum())
             wrapped_optimiser.step()
@@ -126,19 +145,20 @@ def train_model(
             is_checkpoint = done % settings.checkpoint_every_steps == 0 or done == settings.steps
             if is_checkpoint or done % _REPORT_EVERY_STEPS == 0:
                 rows = _describe_steps(pending, done, losses, settings)
-                _require_finite(rows, label, checkpoints)
+                require_finite_losses(rows, label, checkpoints)
                 history += rows
                 progress.advance(len(pending), f"loss {rows[-1].loss:.3f}")
                 pending.clear()
             if is_checkpoint:
-                _require_finite_weights(module, done, label, checkpoints)
-                accuracy = _judge(run, module, fabric.device)
+                require_finite_weights(module, done, label, checkpoints)
+                accuracy = _judge(run, module, fabric)
                 history[-1] = replace(history[-1], selection_accuracy=accuracy)
                 if accuracy is not None and (best is None or accuracy >= best.accuracy):
                     best = Best(done, accuracy, _copy_state(module))
-                save_checkpoint(
-                    checkpoints, _capture(done, module, optimiser, best, history, fabric)
-                )
+                if fabric.is_global_zero:
+                    save_checkpoint(
+                        checkpoints, _capture(done, module, optimiser, best, history, fabric)
+                    )
     if best is not None:
         return TrainedModel(best.weights, best.step, best.accuracy, history)
     return TrainedModel(_copy_state(module), settings.steps, None, history)
@@ -174,17 +194,6 @@ def compute_losses(
     return torch.stack(values)
 
 
-def _require_precision(settings: TrainingSettings, device: str) -> None:
-    # Fabric would warn and train in bf16 instead.
-    if settings.precision == "16-mixed" and device != "cuda":
-        raise SettingsError(
-            "fp16 needs a CUDA device",
-            where="training.precision",
-            expected="32-true or bf16-mixed",
-            found=settings.precision,
-        )
-
-
 def _describe_steps(
     pending: Sequence[Tensor], done: int, losses: Sequence[Loss], settings: TrainingSettings
 ) -> list[HistoryRow]:
@@ -205,38 +214,30 @@ def _describe_steps(
     return rows
 
 
-def _require_finite(rows: Sequence[HistoryRow], label: str, checkpoints: Path) -> None:
-    for row in rows:
-        if not math.isfinite(row.loss):
-            raise _diverged(
-                "the loss is not a finite number", row.step, row.loss, label, checkpoints
-            )
+def _require_one_start(step: int, fabric: Fabric, checkpoints: Path) -> None:
+    first = fabric.broadcast(step)
+    if step != first:
+        raise IntegrityError(
+            "the processes of this training do not see the same checkpoint",
+            where=checkpoints,
+            expected=f"step {first}, as the first process",
+            found=f"step {step} in process {fabric.global_rank}",
+            fix="give all machines the same scratch directory",
+        )
 
 
-def _require_finite_weights(module: nn.Module, step: int, label: str, checkpoints: Path) -> None:
-    for name, tensor in module.state_dict().items():
-        if not torch.isfinite(tensor).all():
-            raise _diverged("the weights are not finite numbers", step, name, label, checkpoints)
-
-
-def _diverged(what: str, step: int, found: object, label: str, checkpoints: Path) -> GaitworksError:
-    kept = list_checkpoints(checkpoints)
-    return GaitworksError(
-        what,
-        where=f"{label}, step {step}",
-        found=found,
-        fix="lower training.learning_rate or use 32-true precision; "
-        + (f"the last good checkpoint is {kept[0]}" if kept else "no checkpoint was due yet"),
-    )
-
-
-def _judge(run: TrainingRun, module: nn.Module, device: torch.device) -> float | None:
+def _judge(run: TrainingRun, module: nn.Module, fabric: Fabric) -> float | None:
+    """Return the accuracy on the selection side, of which every process judges a part."""
     if not len(run.selection):
         return None
+    part = run.selection.share(fabric.global_rank, fabric.world_size)
     probabilities = predict_probabilities(
-        module, run.store, run.selection, run.settings, device, NoProgress()
+        module, run.store, part, run.settings, fabric.device, NoProgress()
     )
-    return sequence_accuracy(probabilities, run.selection)
+    right = round(sequence_accuracy(probabilities, part) * len(part)) if len(part) else 0
+    rights = fabric.all_reduce(torch.tensor(right, device=fabric.device), reduce_op="sum")
+    assert isinstance(rights, Tensor)  # Fabric gives back the kind it was given
+    return int(rights) / len(run.selection)
 
 
 def _copy_state(module: nn.Module) -> Tensors:
@@ -267,7 +268,9 @@ def _restore(
     module.load_state_dict(checkpoint.model)
     for name, parameter in module.named_parameters():
         if name in checkpoint.momentum:
-            buffer = checkpoint.momentum[name].to(parameter.device)
+            # Laid out like its parameter: the update then runs as in a run that was not stopped.
+            buffer = torch.empty_like(parameter, requires_grad=False)
+            buffer.copy_(checkpoint.momentum[name])
             optimiser.state[parameter]["momentum_buffer"] = buffer
     _precision_of(fabric).load_state_dict(dict(checkpoint.scaler))
 

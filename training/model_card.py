@@ -9,7 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from training.job import EvaluationJob, TrainingJob
+from training.job import EvaluationJob, ExplanationJob, TrainingJob
+from training.models.classifier import SilhouetteClassifier
 from training.models.registry import find_model
 from training.unpack import FRAME_HEIGHT_PX, FRAME_WIDTH_PX
 from transforms.errors import IntegrityError
@@ -46,7 +47,9 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def load_model(job: EvaluationJob, lineage: dict[str, str]) -> nn.Module:
+def load_model(
+    job: EvaluationJob | ExplanationJob, lineage: dict[str, str]
+) -> SilhouetteClassifier:
     """Build the job's model with weights that are surely those of this experiment, on the CPU.
 
     Raises:
@@ -77,7 +80,7 @@ def load_model(job: EvaluationJob, lineage: dict[str, str]) -> nn.Module:
     return model
 
 
-def _identify(job: TrainingJob | EvaluationJob, lineage: dict[str, str]) -> Card:
+def _identify(job: TrainingJob | EvaluationJob | ExplanationJob, lineage: dict[str, str]) -> Card:
     """Return what must be equal where a model is trained and where it is judged."""
     return {
         "model": job.model,

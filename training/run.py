@@ -1,5 +1,8 @@
 """`python -m training.run JOB.json`: one training or evaluation in a process of its own.
 
+Under `torchrun -m training.run JOB.json` several processes train together; the first one speaks,
+and any that fails.
+
 Standard output carries one JSON object per line: `{"start": label, "total": n}`,
 `{"advance": n, "note": text}`, and on failure `{"error": {...}}` with the fields of the error tree,
 its exit code being the process's.
@@ -13,7 +16,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from training.job import Job, TrainingJob, read_job
+from training.failures import raise_on_termination, translate_failure
+from training.job import EvaluationJob, Job, TrainingJob, read_job
+from training.launch import read_process_count
 from transforms.errors import GaitworksError, SettingsError
 from transforms.processes import exit_with_parent
 from transforms.progress import Progress
@@ -47,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     except Exception as error:
         # The last line of defence: whatever it is, the caller gets an error it can show.
         traceback.print_exc()
-        return _report(_translate(error))
+        return _report(translate_failure(error))
     return 0
 
 
@@ -64,30 +69,28 @@ def run_job(job: Job, progress: Progress) -> None:
     device = job.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
+    process_count = read_process_count()
+    if process_count > 1:
+        raise_on_termination()
     # Each side loads only what it needs: the loop's Fabric costs evaluation two seconds.
     if isinstance(job, TrainingJob):
         from training.train import run_training
 
         run_training(job, device=device, progress=progress)
-    else:
+    elif process_count > 1:
+        raise SettingsError(
+            "only a training can be shared by processes",
+            expected="python -m training.run JOB.json",
+            found=f"torchrun with {process_count} processes",
+        )
+    elif isinstance(job, EvaluationJob):
         from training.evaluate import run_evaluation
 
         run_evaluation(job, device=device, progress=progress)
+    else:
+        from training.explain import run_explanation
 
-
-def _translate(error: Exception) -> GaitworksError:
-    if isinstance(error, MemoryError) or "alloca" in str(error) or "out of memory" in str(error):
-        return GaitworksError(
-            "out of memory",
-            found=str(error).splitlines()[0] if str(error) else type(error).__name__,
-            fix="lower training.identities_per_batch, sequences_per_identity or "
-            "evaluation_frame_cap; the last checkpoint is kept",
-        )
-    return GaitworksError(
-        "the job failed in a way that is not foreseen",
-        found=f"{type(error).__name__}: {error}",
-        fix="see the traceback on standard error",
-    )
+        run_explanation(job, device=device, progress=progress)
 
 
 def _report(error: GaitworksError) -> int:

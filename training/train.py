@@ -1,10 +1,12 @@
 """From a training job to a directory with a model: data, lock, loop, publication.
 
 Scratch holds one folder per fingerprint of everything that can change the result. An equal job
-goes on from its checkpoints, or takes the finished result if there is one.
+goes on from its checkpoints, or takes the finished result if there is one. Of several processes the
+first holds the lock and writes; the others read and compute.
 """
 
 import shutil
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ from training.data import SPLIT_NAME, SequenceSet, select_side
 from training.frame_store import open_frame_store
 from training.history import HISTORY_NAME, format_history
 from training.job import TrainingJob
+from training.launch import launch_fabric
 from training.loop import TrainedModel, TrainingRun, train_model
 from training.model_card import CARD_NAME, MODEL_NAME, describe_model
 from training.models.registry import find_model
@@ -23,12 +26,12 @@ from training.scratch import is_whole
 from transforms.errors import InputError
 from transforms.files import canonical_json, publish_directory, sha256_bytes, sha256_file
 from transforms.manifest import write_manifest
-from transforms.progress import Progress
+from transforms.progress import NoProgress, Progress
 from transforms.shards.reader import open_dataset
 from transforms.splits.load import load_split
 
 # Raised whenever equal jobs would give other weights.
-_CODE_VERSION: Final = "2"
+_CODE_VERSION: Final = "3"
 
 
 def run_training(job: TrainingJob, *, device: str, progress: Progress) -> None:
@@ -52,11 +55,19 @@ def run_training(job: TrainingJob, *, device: str, progress: Progress) -> None:
         "dataset_version": dataset.version,
         "split_sha256": sha256_file(job.splits / SPLIT_NAME),
     }
-    scratch = job.scratch / "runs" / _fingerprint(job, lineage, device)[:32]
+    fabric = launch_fabric(job.training, device)
+    fingerprint = _fingerprint(job, lineage, device, fabric.world_size)
+    scratch = job.scratch / "runs" / fingerprint[:32]
     scratch.mkdir(parents=True, exist_ok=True)
-    with FileLock(scratch / "lock"):
+    lock: AbstractContextManager[object] = nullcontext()
+    if fabric.is_global_zero:
+        lock = FileLock(scratch / "lock")
+    else:
+        progress = NoProgress()
+    with lock:
         finished, checkpoints = scratch / "finished", scratch / "checkpoints"
-        if not is_whole(finished):
+        # The others wait here for the lock, too.
+        if not fabric.broadcast(fabric.is_global_zero and is_whole(finished)):
             store = open_frame_store(dataset, job.scratch, progress)
             run = TrainingRun(
                 model=job.model,
@@ -69,18 +80,20 @@ def run_training(job: TrainingJob, *, device: str, progress: Progress) -> None:
             if not len(run.train):
                 raise InputError("no sequence to train on", where=f"{SPLIT_NAME}, {job.variant}")
             trained = train_model(
-                run, checkpoints, device=device, label=job.experiment, progress=progress
+                run, checkpoints, fabric=fabric, label=job.experiment, progress=progress
             )
-            with publish_directory(finished) as staging:
-                _write_result(staging, job, run, trained, lineage)
-                write_manifest(staging, kind="trained_model", facts={})
-        # The result is safe now; a kill between the two lines leaves them for the next run.
-        shutil.rmtree(checkpoints, ignore_errors=True)
-        for name in (MODEL_NAME, CARD_NAME, HISTORY_NAME):
-            shutil.copyfile(finished / name, job.output / name)
+            if fabric.is_global_zero:
+                with publish_directory(finished) as staging:
+                    _write_result(staging, job, run, trained, lineage)
+                    write_manifest(staging, kind="trained_model", facts={})
+        if fabric.is_global_zero:
+            # The result is safe now; a kill between the two lines leaves them for the next run.
+            shutil.rmtree(checkpoints, ignore_errors=True)
+            for name in (MODEL_NAME, CARD_NAME, HISTORY_NAME):
+                shutil.copyfile(finished / name, job.output / name)
 
 
-def _fingerprint(job: TrainingJob, lineage: dict[str, str], device: str) -> str:
+def _fingerprint(job: TrainingJob, lineage: dict[str, str], device: str, process_count: int) -> str:
     parts: dict[str, Any] = {
         "code": _CODE_VERSION,
         "torch": torch.__version__,
@@ -92,6 +105,8 @@ def _fingerprint(job: TrainingJob, lineage: dict[str, str], device: str) -> str:
         "training": job.training.model_dump(mode="json"),
         **lineage,
     }
+    if process_count > 1:  # their sums round otherwise
+        parts["processes"] = process_count
     return sha256_bytes(canonical_json(parts))
 
 

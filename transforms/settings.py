@@ -172,7 +172,8 @@ class SplitSettings(Section):
     folds: Annotated[int, Field(ge=2, le=50)] = 5
     partition: FileName | None = None  # below partitions/; this and the next are for `imported`
     partition_naming: Literal["sequences", "participants"] | None = None  # null: found out
-    participants_known: Positive | None = None  # people behind ids that do not name them
+    # people behind ids that do not name them: all in all, or per label
+    participants_known: Positive | dict[str, Positive] | None = None
 
     # Sequences that look like copies of each other and were found not to be.
     cleared_pairs: tuple[tuple[str, str], ...] = ()
@@ -253,6 +254,23 @@ class EvaluationSettings(Section):
     seed: Seed = 2026
 
 
+class ExplanationSettings(Section):
+    """What is explained of one experiment.
+
+    Attributes:
+        sequences_per_class: test sequences of each class that are explained, at most.
+        frame_cap: frames of each, from its beginning.
+        check_sequences_per_class: of these, how many also meet the randomised models.
+        correlation_limit: a map has changed if its rank correlation is nearer to 0 than this, and
+            repeats itself if it is above.
+    """
+
+    sequences_per_class: Positive = 16
+    frame_cap: Annotated[int, Field(ge=8, le=720)] = 150
+    check_sequences_per_class: Positive = 4
+    correlation_limit: Fraction = 0.5
+
+
 class ReleaseSettings(Section):
     """What a release says of itself."""
 
@@ -282,6 +300,7 @@ class Settings(Section):
     training: TrainingSettings = TrainingSettings()
     experiments: ExperimentSettings = ExperimentSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
+    explanation: ExplanationSettings = ExplanationSettings()
     release: ReleaseSettings = ReleaseSettings()
     runtime: RuntimeSettings = RuntimeSettings()
 

@@ -14,6 +14,7 @@ from orchestration.cli import (
     gap,
     interchange,
     pipeline,
+    preset,
     release,
     shards,
     weights,
@@ -46,6 +47,7 @@ app.command()(pipeline.demo)
 app.command()(pipeline.run)
 app.command()(pipeline.status)
 app.command()(pipeline.verify)
+app.command()(preset.preset)
 app.command()(audit.audit)
 app.command()(gap.gap)
 app.command()(pipeline.ui)

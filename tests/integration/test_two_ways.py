@@ -52,7 +52,13 @@ def test_both_ways_give_the_same_bytes_and_a_clean_status(
 
     # One changed training parameter reruns what depends on it and nothing else, both ways.
     copy = copy_workspace(reference, tmp_path / "changed")
-    affected = {"trained_model", "model_evaluation", "results_report", "dataset_release"}
+    affected = {
+        "trained_model",
+        "model_evaluation",
+        "model_explanation",
+        "results_report",
+        "dataset_release",
+    }
     for workspace in (copy, other):
         change_params(workspace, "training", learning_rate=0.05)
     ran = gaitworks(copy, "run", "--json")

@@ -147,7 +147,10 @@ def initialise(model: nn.Module, generator: torch.Generator) -> None:
     """
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.Linear | PartwiseLinear | PartwiseCosineNeck):
-            nn.init.xavier_uniform_(module.weight, generator=generator)
+            # Drawn apart: a draw follows the memory, and how channels lie there must not matter.
+            drawn = nn.init.xavier_uniform_(torch.empty(module.weight.shape), generator=generator)
+            with torch.no_grad():
+                module.weight.copy_(drawn)
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.02, generator=generator)
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.Linear):

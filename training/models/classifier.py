@@ -4,12 +4,16 @@ Which parts make which model is said in `training.models.registry`.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from training.models.blocks import Neck
+
+# Judging takes so many frames at a time: a sequence of 720 needs no more memory than one of 30, and
+# the features of a few frames are still in the cache when the next layer reads them.
+_FRAMES_AT_ONCE: Final = 15
 
 
 class ModelOutput(NamedTuple):
@@ -68,14 +72,26 @@ class SilhouetteClassifier(nn.Module):
                 belong to each; the output then has one row per piece.
         """
         samples, _, frame_count, height, width = silhouettes.shape
-        features = self.backbone(silhouettes.reshape(-1, 1, height, width))
-        # (sample * frame, channel, 16, 11)
-        if piece_lengths is None:
-            by_sample = features.reshape(samples, frame_count, *features.shape[1:])
-            pooled = by_sample.max(dim=1).values
+        frames = silhouettes.reshape(-1, 1, height, width)
+        lengths = [frame_count] * samples if piece_lengths is None else list(piece_lengths)
+        if self.training or torch.is_grad_enabled():
+            features = self.backbone(frames)  # (sample * frame, channel, 16, 11)
+            if piece_lengths is None:
+                by_sample = features.reshape(samples, frame_count, *features.shape[1:])
+                pooled = by_sample.max(dim=1).values
+            else:
+                pooled = torch.stack([piece.max(dim=0).values for piece in features.split(lengths)])
         else:
-            pieces = features.split(list(piece_lengths))
-            pooled = torch.stack([piece.max(dim=0).values for piece in pieces])
+            pieces = frames.split(lengths)  # type: ignore[no-untyped-call]  # torch's own gap
+            pooled = torch.stack([self._pool_in_turns(piece) for piece in pieces])
         embeddings = self.projection(self.pooling(pooled))
         logits = self.neck(embeddings.detach() if self._is_probe else embeddings)
         return ModelOutput(embeddings, logits, self.neck.scale)
+
+    def _pool_in_turns(self, frames: Tensor) -> Tensor:
+        """Map the frames of one sequence to `(channel, 16, 11)`, a few of them at a time."""
+        first, *others = frames.split(_FRAMES_AT_ONCE)  # type: ignore[no-untyped-call]  # torch's
+        highest: Tensor = self.backbone(first).amax(dim=0)
+        for some in others:
+            highest = torch.maximum(highest, self.backbone(some).amax(dim=0))
+        return highest

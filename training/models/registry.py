@@ -21,6 +21,11 @@ from transforms.settings import TrainingSettings
 
 Loss = Literal["cross_entropy", "triplet"]
 
+# Channels last is faster (benchmarks/training_step.py) and unsafe below this width: with fewer
+# input channels than a vector holds, 16 with AVX-512, oneDNN writes past its buffer in the backward
+# pass of strided 1x1 convolutions (https://github.com/uxlfoundation/oneDNN/issues/6035).
+_CHANNELS_LAST_FROM: Final = 16
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -42,7 +47,7 @@ class ModelSpec:
         """Make the module, its parameters not yet drawn."""
         channels, size, classes = settings.channels, settings.embedding_size, len(SCOLIOSIS_LABELS)
         parts = settings.parts if self.has_strips else 1
-        return SilhouetteClassifier(
+        model = SilhouetteClassifier(
             backbone=ResNet9(channels),
             pooling=HorizontalPooling(parts) if self.has_strips else MeanPooling(),
             projection=PartwiseLinear(parts, channels[-1], size),
@@ -51,6 +56,9 @@ class ModelSpec:
             else LinearNeck(size, classes),
             is_probe=self.is_probe,
         )
+        if min(channels) >= _CHANNELS_LAST_FROM:
+            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's gap
+        return model
 
 
 MODELS: Final[dict[str, ModelSpec]] = {

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from transforms.confounders.fitting import PROBES
-from transforms.confounders.judging import METRICS, Resampled, describe, describe_all
+from transforms.confounders.judging import METRICS, Resampled, describe_all, describe_lead
 from transforms.confounders.people import CONFOUNDERS, NOT_RECORDED, NUMBERS, People
 from transforms.labels import SCOLIOSIS_LABELS
 
@@ -69,7 +69,8 @@ def compare_with_probes(
         "metrics": describe_all(model, confidence),
         "more_than": {
             name: {
-                metric: describe(model[metric] - rival[metric], confidence) for metric in METRICS
+                metric: describe_lead(rival[metric], model[metric], confidence)
+                for metric in METRICS
             }
             for name, rival in rivals.items()
         },

@@ -16,10 +16,12 @@ from transforms.confounders.probe import probe_confounders
 from transforms.confounders.results import Result
 from transforms.describe.experiment_figures import read_history
 from transforms.errors import IntegrityError
+from transforms.explanation.results import SUMMARY_NAME, Explanation, read_explanation
 from transforms.files import sha256_file
 from transforms.manifest import MANIFEST_NAME, directory_version, read_manifest
 from transforms.schemas import NEAR_DUPLICATES_NAME
 from transforms.settings import EvaluationSettings
+from transforms.synth.silhouettes import SYNTHETIC_KEY
 
 # Everything of a sequence but its pixels.
 _SEQUENCE_COLUMNS: Final = (
@@ -130,6 +132,7 @@ class Material:
     experiments: tuple[Experiment, ...]
     directories: tuple[Directory, ...]
     confounders: dict[str, Any] | None = None
+    explanations: tuple[Explanation, ...] = ()
 
     @property
     def judged(self) -> list[dict[str, Any]]:
@@ -138,8 +141,11 @@ class Material:
 
     @property
     def is_synthetic(self) -> bool:
-        """Whether the cohort came with synthetic truth."""
-        return self.score is not None
+        """Whether the cohort came with synthetic truth, or as synthetic silhouettes."""
+        if self.score is not None:
+            return True
+        index = self.dataset.index if self.dataset is not None else None
+        return index is not None and bool((index["extraction_key"] == SYNTHETIC_KEY).all())
 
 
 def gather(inputs: ReportInputs) -> Material:
@@ -161,7 +167,7 @@ def gather(inputs: ReportInputs) -> Material:
     stages += [
         (f"experiments/{path.name}/{part}", path / part)
         for path in experiment_dirs
-        for part in ("model", "evaluation")
+        for part in ("model", "evaluation", "explanation")
     ]
     intake = _gather_intake(intake_dirs) if intake_dirs else None
     dataset = _gather_dataset(inputs.dataset_dir)
@@ -176,6 +182,11 @@ def gather(inputs: ReportInputs) -> Material:
         splits=splits,
         score=_gather_score(inputs.score_path),
         experiments=experiments,
+        explanations=tuple(
+            read_explanation(path / "explanation", path.name)
+            for path in experiment_dirs
+            if (path / "explanation" / SUMMARY_NAME).is_file()
+        ),
         directories=tuple(
             Directory(name, directory_version(path), read_manifest(path))
             for name, path in stages

@@ -12,9 +12,11 @@ from transforms.describe.closing_sections import lineage_section, reading_sectio
 from transforms.describe.confounder_section import confounder_section, summarise_confounders
 from transforms.describe.data_sections import cohort_section, extraction_section, intake_section
 from transforms.describe.experiment_section import experiment_section
+from transforms.describe.explanation_section import explanation_section
 from transforms.describe.gather import Material, ReportInputs, gather
 from transforms.describe.headline_section import headline_section
 from transforms.describe.rendering import load_template
+from transforms.describe.results_section import results_section
 from transforms.describe.split_section import split_section
 from transforms.files import canonical_json
 
@@ -30,7 +32,9 @@ _SECTIONS: Final = (
     extraction_section,
     split_section,
     audit_section,
+    results_section,
     experiment_section,
+    explanation_section,
     confounder_section,
     reading_section,
     lineage_section,

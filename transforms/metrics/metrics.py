@@ -11,8 +11,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from transforms.labels import SCOLIOSIS_LABELS
-from transforms.metrics.bootstrap import NO_INTERVAL, draw_weights, percentile_interval
+from transforms.metrics.bootstrap import NO_INTERVAL, draw_weights
+from transforms.metrics.intervals import Evidence, score_interval
 from transforms.metrics.judged import Floats, Judged, average_by_participant, read_predictions
+from transforms.metrics.published_convention import read_as_published_2024
 from transforms.metrics.ranking import measure_auprc, measure_auroc
 from transforms.settings import EvaluationSettings
 
@@ -23,12 +25,8 @@ POSITIVE_SETS: Final[Mapping[str, tuple[int, ...]]] = {
 }
 _ECE_BINS: Final = 15  # of equal width, as in Guo et al. 2017
 _DIGITS: Final = 10  # beyond these, values differ only by the order of a machine's additions
-_PUBLISHED_NOTE: Final = (
-    "Label-inverted convention of the field's 2024 evaluator, per sequence, for comparison with "
-    "the published tables only: the true-positive and true-negative rate of class 0 (negative) "
-    "under the names sensitivity and specificity. Read clinically, the two are swapped: "
-    "this specificity is the sensitivity for any abnormality."
-)
+_BOUNDS: Final = {"brier": 2.0}  # the other metrics lie between 0 and 1
+_ECE_REASON: Final = "no interval: few rows make it too high, and resamples of them even higher"
 
 
 def summarise_predictions(
@@ -36,8 +34,8 @@ def summarise_predictions(
 ) -> dict[str, Any]:
     """Return the parts `units` and `as_published_2024` of an experiment's metrics.
 
-    A metric is `{"value", "low", "high"}`: the point value and its percentile interval over
-    resamples of whole participants. Where it is undefined, `value` is None and `reason` says why;
+    A metric is `{"value", "low", "high"}`: the point value and its interval, from resamples of
+    whole participants. Where it is undefined, `value` is None and `reason` says why;
     where resamples left it undefined, `undefined_resamples` counts them.
 
     Args:
@@ -55,7 +53,7 @@ def summarise_predictions(
             "participant": _summarise(people, weights, settings.confidence),
             "sequence": _summarise(sequences, weights, settings.confidence),
         },
-        "as_published_2024": _as_published_2024(confusion_matrix(sequences)),
+        "as_published_2024": read_as_published_2024(confusion_matrix(sequences)),
     }
 
 
@@ -165,28 +163,96 @@ def _summarise(judged: Judged, participant_weights: Floats, confidence: float) -
         "labels": list(SCOLIOSIS_LABELS),
         "confusion": confusion_matrix(judged).tolist(),
         "metrics": {
-            name: _describe(name, float(value[0]), spread[name], judged, confidence)
+            name: describe_metric(name, float(value[0]), spread[name], judged, confidence)
             for name, value in points.items()
         },
     }
 
 
-def _describe(
+def describe_metric(
     name: str, value: float, spread: Floats, judged: Judged, confidence: float
 ) -> dict[str, Any]:
+    """Return one metric of `measure` as an entry of `metrics.json`.
+
+    Args:
+        name: as `measure` calls it.
+        value: on the rows as they are, NaN where undefined.
+        spread: in each resample, NaN where undefined.
+        judged: the rows.
+        confidence: of the interval.
+    """
     if np.isnan(value):
-        reason = _reason_undefined(name, judged)
-        return {"value": None, "low": None, "high": None, "reason": reason}
-    entry: dict[str, Any] = {"value": round(value, _DIGITS), "low": None, "high": None}
-    undefined = int(np.isnan(spread).sum())
-    interval = percentile_interval(spread, confidence)
+        return undefined_entry(_reason_undefined(name, judged))
+    if name == "ece":
+        return describe_value(value, spread, None, reason=_ECE_REASON)
+    evidence = gather_evidence(name, judged)
+    interval = score_interval(value, spread, confidence, evidence, bound=_BOUNDS.get(name, 1.0))
+    return describe_value(value, spread, interval)
+
+
+def undefined_entry(reason: str) -> dict[str, Any]:
+    """Return the entry of a metric that has no value."""
+    return {"value": None, "low": None, "high": None, "reason": reason}
+
+
+def describe_value(
+    value: float,
+    spread: Floats,
+    interval: tuple[float, float] | None,
+    *,
+    reason: str = NO_INTERVAL,
+) -> dict[str, Any]:
+    """Return the entry of a value and its interval, or why there is none."""
+    entry: dict[str, Any] = {"value": round_off(value), "low": None, "high": None}
     if interval is None:
-        entry["reason"] = NO_INTERVAL
+        entry["reason"] = reason
     else:
-        entry["low"], entry["high"] = (round(bound, _DIGITS) for bound in interval)
+        entry["low"], entry["high"] = (round_off(bound) for bound in interval)
+    undefined = int(np.isnan(spread).sum())
     if undefined:
         entry["undefined_resamples"] = undefined
     return entry
+
+
+def round_off(value: float) -> float:
+    """Return a number as it stands in `metrics.json`."""
+    return round(value, _DIGITS) + 0.0  # no -0.0
+
+
+def gather_evidence(name: str, judged: Judged) -> Evidence:
+    """Return what a metric of `measure` was seen on."""
+    question, _, kind = name.rpartition("/")
+    people = int(judged.participant.max()) + 1
+    if question:
+        inside = np.isin(judged.truth, POSITIVE_SETS[question])
+        return evidence_of(judged, inside, kind)
+    if kind.startswith("macro"):
+        rarest = min(count_people(judged, judged.truth == k) for k in range(len(SCOLIOSIS_LABELS)))
+        return Evidence(rarest, len(judged.truth), len(judged.truth) > people)
+    return Evidence(people, len(judged.truth), len(judged.truth) > people)
+
+
+def evidence_of(judged: Judged, inside: NDArray[np.bool_], kind: str) -> Evidence:
+    """Return what a metric of one positive set was seen on.
+
+    Args:
+        judged: the rows.
+        inside: whether the truth is in the positive set, bool [row].
+        kind: sensitivity, specificity, auroc or auprc.
+    """
+    is_clustered = len(judged.truth) > int(judged.participant.max()) + 1
+    found, others = count_people(judged, inside), count_people(judged, ~inside)
+    rows = len(judged.truth)
+    if kind == "sensitivity":
+        return Evidence(found, int(inside.sum()), is_clustered)
+    if kind == "specificity":
+        return Evidence(others, int((~inside).sum()), is_clustered)
+    return Evidence(found if kind == "auprc" else min(found, others), rows, is_clustered)
+
+
+def count_people(judged: Judged, chosen: NDArray[np.bool_]) -> int:
+    """Return how many participants have one of the chosen rows."""
+    return len(np.unique(judged.participant[chosen]))
 
 
 def _reason_undefined(name: str, judged: Judged) -> str:
@@ -200,20 +266,3 @@ def _reason_undefined(name: str, judged: Judged) -> str:
     inside = np.isin(judged.truth, POSITIVE_SETS[question])
     missing = "inside" if not inside.any() else "outside"
     return f"nobody {missing} the positive set {question} among the tested"
-
-
-def _as_published_2024(matrix: NDArray[np.int64]) -> dict[str, Any]:
-    """Return the rates that the 2024 evaluator prints under the name "Positive".
-
-    Its labels are negative 0, positive 1, neutral 2, and it takes class index 0 as positive.
-    """
-    negative = 0
-    of_negative, predicted_negative = matrix[negative].sum(), matrix[:, negative].sum()
-    hits, total = matrix[negative, negative], matrix.sum()
-    others = total - of_negative
-    rejected = others - (predicted_negative - hits)
-    return {
-        "sensitivity": round(float(hits / of_negative), _DIGITS) if of_negative else None,
-        "specificity": round(float(rejected / others), _DIGITS) if others else None,
-        "note": _PUBLISHED_NOTE,
-    }

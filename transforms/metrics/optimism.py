@@ -6,16 +6,23 @@ words, so that no number of it can be taken for a result.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
 from transforms.errors import InputError, IntegrityError, RefusalError
-from transforms.metrics.bootstrap import draw_weights, percentile_interval
-from transforms.metrics.judged import Floats, Judged, average_by_participant, read_predictions
-from transforms.metrics.metrics import measure
+from transforms.metrics.bootstrap import draw_weights
+from transforms.metrics.judged import Judged, read_predictions
+from transforms.metrics.seeds import (
+    METRICS,
+    UNITS,
+    Measured,
+    describe_difference,
+    describe_measured,
+    measure_seeds,
+    require_same_test,
+)
 from transforms.settings import EvaluationSettings
 
 HONEST: Final = "participant_wise"
@@ -24,35 +31,8 @@ GAP: Final = "gap"
 SIDES: Final = (HONEST, LEAKY)
 SHOWN: Final = {HONEST: "participant-wise", LEAKY: "sequence-wise, LEAKY"}
 ACTIVE: Final = ("train", "selection", "test")  # the sides of a split that take part
-UNITS: Final = ("sequence", "participant")
-# Each is better when higher, so that a gap above zero is optimism.
-METRICS: Final = (
-    "accuracy",
-    "macro_recall",
-    "macro_f1",
-    "any_abnormality/auroc",
-    "any_abnormality/sensitivity",
-    "any_abnormality/specificity",
-    "positive_vs_rest/auroc",
-    "positive_vs_rest/sensitivity",
-    "positive_vs_rest/specificity",
-)
-_DIGITS: Final = 10  # as in metrics.json
 
 Gap = dict[str, Any]  # `Any`: JSON
-
-
-@dataclass(frozen=True)
-class _Measured:
-    """One metric on one side.
-
-    Attributes:
-        per_seed: float64 [seed], NaN where undefined.
-        spread: the mean over the seeds in each resample, float64 [resample].
-    """
-
-    per_seed: Floats
-    spread: Floats
 
 
 def describe_splits(splits: Mapping[str, pl.DataFrame], variant: str) -> dict[str, dict[str, Any]]:
@@ -140,7 +120,9 @@ def measure_gap(
         raise InputError("both sides need the same seeds, at least one", found=counts)
     judged = {name: [read_predictions(table) for table in predictions[name]] for name in SIDES}
     for name in SIDES:
-        _require_same_test(name, predictions[name])
+        require_same_test(
+            predictions[name], what="the seeds were judged on other sequences", where=SHOWN[name]
+        )
     gaps: dict[str, dict[str, Gap]] = {}
     for unit in UNITS:
         sides = {
@@ -154,53 +136,19 @@ def measure_gap(
     return gaps
 
 
-def _require_same_test(name: str, tables: Sequence[pl.DataFrame]) -> None:
-    keys = ("sequence_id", "participant_id", "label")
-    first, *others = (table.select(keys).sort("sequence_id") for table in tables)
-    if not all(other.equals(first) for other in others):
-        raise InputError("the seeds were judged on other sequences", where=SHOWN[name])
-
-
 def _measure_side(
     seeds: Sequence[Judged], unit: str, settings: EvaluationSettings, stream: int
-) -> dict[str, _Measured]:
+) -> dict[str, Measured]:
     """Return every metric; the resamples are the same for all seeds and others for each stream."""
     people = int(seeds[0].participant.max()) + 1
     # Of the same numbers drawn from the same seed, the sides would be resampled in pairs.
     draw = int(np.random.default_rng([settings.seed, stream]).integers(2**32))
-    weights = draw_weights(people, settings.bootstrap_resamples, draw)
-    rows = [average_by_participant(one) if unit == "participant" else one for one in seeds]
-    points = [measure(one, np.ones((1, len(one.truth)))) for one in rows]
-    spreads = [measure(one, weights[:, one.participant]) for one in rows]
+    return measure_seeds(seeds, unit, draw_weights(people, settings.bootstrap_resamples, draw))
+
+
+def _compare(honest: Measured, leaky: Measured, confidence: float) -> Gap:
     return {
-        metric: _Measured(
-            per_seed=np.array([point[metric][0] for point in points]),
-            spread=np.mean([spread[metric] for spread in spreads], axis=0),
-        )
-        for metric in METRICS
-    }
-
-
-def _compare(honest: _Measured, leaky: _Measured, confidence: float) -> Gap:
-    difference = _Measured(leaky.per_seed - honest.per_seed, leaky.spread - honest.spread)
-    return {
-        HONEST: _describe(honest, confidence),
-        LEAKY: _describe(leaky, confidence),
-        GAP: _describe(difference, confidence),
-    }
-
-
-def _describe(measured: _Measured, confidence: float) -> dict[str, Any]:
-    # What is undefined is so for all seeds: only the truth decides it, and they share that.
-    if np.isnan(measured.per_seed).any():
-        return dict.fromkeys(("value", "low", "high", "per_seed", "seed_sd"))
-    interval = percentile_interval(measured.spread, confidence) or (None, None)
-    low, high = (None if bound is None else round(bound, _DIGITS) for bound in interval)
-    is_several = len(measured.per_seed) > 1
-    return {
-        "value": round(float(measured.per_seed.mean()), _DIGITS),
-        "low": low,
-        "high": high,
-        "per_seed": [round(float(one), _DIGITS) for one in measured.per_seed],
-        "seed_sd": round(float(measured.per_seed.std(ddof=1)), _DIGITS) if is_several else None,
+        HONEST: describe_measured(honest, confidence),
+        LEAKY: describe_measured(leaky, confidence),
+        GAP: describe_difference(honest, leaky, confidence, is_paired=False),
     }

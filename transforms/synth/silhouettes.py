@@ -47,7 +47,7 @@ _CANVAS_WIDTH: Final = 96  # before the cut to 64, in final pixels; holds any st
 _SUBPIXEL_BITS: Final = 4
 _FPS: Final = 30
 _MIN_FRAMES: Final = 30
-_EXTRACTION_KEY: Final = "synthetic"
+SYNTHETIC_KEY: Final = "synthetic"
 _COMPRESSION_LEVEL: Final = 3
 
 
@@ -261,7 +261,7 @@ def _extraction_tables(
                 "frame_count": plan.frame_count,
                 "kept_frame_count": plan.frame_count,
                 "quality_score": 1.0,
-                "extraction_key": _EXTRACTION_KEY,
+                "extraction_key": SYNTHETIC_KEY,
             }
             for plan in plans
         ]
@@ -295,7 +295,7 @@ def _sequence_table(plans: list[_SequencePlan], encoded: list[bytes], batch_id: 
             "pts_s": (np.arange(plan.frame_count) / _FPS).tolist(),
             "quality_score": 1.0,
             "video_sha256": None,
-            "extraction_key": _EXTRACTION_KEY,
+            "extraction_key": SYNTHETIC_KEY,
             "silhouettes": data,
         }
         for plan, data in zip(plans, encoded, strict=True)

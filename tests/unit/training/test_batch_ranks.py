@@ -37,25 +37,27 @@ def read(cohort, settings, folder, *, world_size, threads, stops) -> list[list[s
     return json.loads((folder / "digests.json").read_text())
 
 
-@pytest.mark.parametrize("balance", ["none", "classes"])
+EVERY_WAY = [(world_size, threads) for world_size in (1, 2) for threads in (0, 1, 2)]
+
+
+@pytest.mark.parametrize(("balance", "ways"), [("none", EVERY_WAY), ("classes", [(2, 2)])])
 def test_processes_that_were_interrupted_hold_the_batches_of_a_single_one_that_was_not(
-    tmp_path, tiny_cohort, tiny_settings, balance
+    tmp_path, tiny_cohort, tiny_settings, balance, ways
 ):
     settings = tiny_settings.model_copy(update={"batch_balance": balance})
     (expected,) = read(
         tiny_cohort, settings, tmp_path / "whole", world_size=1, threads=0, stops=[STEPS]
     )
     assert len(set(expected)) == STEPS
-    for world_size in (1, 2):
-        for threads in (0, 1, 2):
-            generator = np.random.default_rng([world_size, threads])
-            stops = generator.choice(STEPS, 20, replace=False).tolist()
-            found = read(
-                tiny_cohort,
-                settings,
-                tmp_path / f"{world_size}-{threads}",
-                world_size=world_size,
-                threads=threads,
-                stops=stops,
-            )
-            assert found == [expected] * 20
+    for world_size, threads in ways:
+        generator = np.random.default_rng([world_size, threads])
+        stops = generator.choice(STEPS, 20, replace=False).tolist()
+        found = read(
+            tiny_cohort,
+            settings,
+            tmp_path / f"{world_size}-{threads}",
+            world_size=world_size,
+            threads=threads,
+            stops=stops,
+        )
+        assert found == [expected] * 20

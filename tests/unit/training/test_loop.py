@@ -3,14 +3,18 @@ from dataclasses import replace
 import pytest
 import torch
 
+import training.loop
 from training.checkpoint import list_checkpoints, load_newest_checkpoint, save_tensors
 from training.data import select_side
+from training.failures import translate_failure
 from training.frame_store import open_frame_store
 from training.history import format_history
+from training.launch import launch_fabric
 from training.loop import TrainingRun, learning_rate_at, train_model
 from training.models.registry import MODELS, build_model
 from training.predict import predict_probabilities, sequence_accuracy
-from transforms.errors import GaitworksError, SettingsError
+from transforms.errors import GaitworksError, IntegrityError, SettingsError
+from transforms.labels import SCOLIOSIS_LABELS
 from transforms.progress import NoProgress
 from transforms.settings import TrainingSettings
 from transforms.shards.reader import open_dataset
@@ -21,19 +25,17 @@ class Stop(Exception):
     """Stands for whatever ends a run between two steps."""
 
 
-class StopAt:
-    """Ends the run when so many steps are done."""
+def stop_when(monkeypatch, name, count):
+    """Let a function of the loop raise when it is called for the time after `count` times."""
+    original, left = getattr(training.loop, name), [count]
 
-    def __init__(self, step):
-        self.left = step
-
-    def start(self, label, total):
-        pass
-
-    def advance(self, count=1, note=""):
-        self.left -= count
-        if self.left <= 0:
+    def stop(*arguments, **options):
+        left[0] -= 1
+        if left[0] < 0:
             raise Stop
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(f"training.loop.{name}", stop)
 
 
 @pytest.fixture
@@ -47,8 +49,9 @@ def run(tiny_cohort, tiny_settings):
 
 
 def train(run, checkpoints, progress=None):
+    fabric = launch_fabric(run.settings, "cpu")
     return train_model(
-        run, checkpoints, device="cpu", label="tiny", progress=progress or NoProgress()
+        run, checkpoints, fabric=fabric, label="tiny", progress=progress or NoProgress()
     )
 
 
@@ -72,13 +75,106 @@ def test_history_names_the_losses_that_train_the_model(run, tmp_path, model):
         assert row.loss == pytest.approx(row.cross_entropy + (row.triplet or 0))
 
 
-@pytest.mark.parametrize(("model", "stop"), [("sconet", 4), ("sconet_mt", 2), ("sconet_mt", 6)])
-def test_a_run_that_was_stopped_ends_like_one_that_was_not(run, tmp_path, model, stop):
-    run = replace(run, model=model)
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("model", ["sconet_mt", "baseline_cnn_triplet"])
+def test_a_run_that_was_stopped_at_any_step_ends_like_one_that_was_not(
+    run, tmp_path, monkeypatch, model, precision
+):
+    settings = run.settings.model_copy(update={"precision": precision})
+    run = replace(run, model=model, settings=settings)
     expected = fingerprint(train(run, tmp_path / "whole"))
+    # Before the update of a step, on the way to a checkpoint, and before it is written.
+    moments = [("compute_losses", step) for step in range(settings.steps)]
+    moments += [(name, due) for name in ("_judge", "save_checkpoint") for due in range(3)]
+    for name, count in moments:
+        checkpoints = tmp_path / f"{name}-{count}"
+        with monkeypatch.context() as patch:
+            stop_when(patch, name, count)
+            with pytest.raises(Stop):
+                train(run, checkpoints)
+        kept = load_newest_checkpoint(checkpoints)
+        assert (kept.step if kept else 0) == 2 * (count // 2 if name == "compute_losses" else count)
+        assert fingerprint(train(run, checkpoints)) == expected
+
+
+@pytest.mark.slow
+def test_a_wide_run_whose_channels_lie_last_goes_on_alike(run, tmp_path, monkeypatch):
+    run = replace(run, settings=run.settings.model_copy(update={"channels": (16, 16, 32, 32)}))
+    weight = build_model(run.model, run.settings, 0).backbone.stem.conv.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    expected = fingerprint(train(run, tmp_path / "whole"))
+    stop_when(monkeypatch, "compute_losses", 3)
     with pytest.raises(Stop):
-        train(run, tmp_path / "cut", StopAt(stop))
+        train(run, tmp_path / "cut")
+    monkeypatch.undo()
     assert fingerprint(train(run, tmp_path / "cut")) == expected
+
+
+def test_a_run_may_be_stopped_again_and_again(run, tmp_path, monkeypatch):
+    expected = fingerprint(train(run, tmp_path / "whole"))
+    for updates in (1, 3, 0, 2):
+        with monkeypatch.context() as patch:
+            stop_when(patch, "compute_losses", updates)
+            with pytest.raises(Stop):
+                train(run, tmp_path / "cut")
+    assert fingerprint(train(run, tmp_path / "cut")) == expected
+
+
+class ForgetfulModel(torch.nn.Module):
+    """A model that runs out of memory in the middle of a training."""
+
+    def __init__(self, inner, steps):
+        super().__init__()
+        self.inner, self.steps = inner, steps
+
+    def forward(self, silhouettes):
+        self.steps -= self.training
+        if self.steps < 0:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+        return self.inner(silhouettes)
+
+
+def test_running_out_of_memory_keeps_a_checkpoint_that_can_be_gone_on_from(
+    run, tmp_path, monkeypatch
+):
+    def build(steps):
+        return lambda *arguments: ForgetfulModel(build_model(*arguments), steps)
+
+    monkeypatch.setattr("training.loop.build_model", build(99))
+    expected = fingerprint(train(run, tmp_path / "whole"))
+    monkeypatch.setattr("training.loop.build_model", build(5))
+    with pytest.raises(torch.OutOfMemoryError) as caught:
+        train(run, tmp_path / "cut")
+    error = translate_failure(caught.value)
+    assert error.what == "out of memory"
+    assert "identities_per_batch" in error.fix
+    assert load_newest_checkpoint(tmp_path / "cut").step == 4
+    monkeypatch.setattr("training.loop.build_model", build(99))
+    assert fingerprint(train(run, tmp_path / "cut")) == expected
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 3, 99])
+def test_the_parts_of_a_side_are_the_whole_of_it(run, world_size):
+    parts = [run.train.share(rank, world_size) for rank in range(world_size)]
+    ids = [part.table["sequence_id"].to_list() for part in parts]
+    assert (
+        sorted(name for names in ids for name in names) == run.train.table["sequence_id"].to_list()
+    )
+    for part, names in zip(parts, ids, strict=True):
+        assert len(part) == len(names)
+        assert run.store.index.find_positions(names).tolist() == part.positions.tolist()
+        assert run.store.lengths[part.positions].tolist() == part.lengths.tolist()
+        assert [SCOLIOSIS_LABELS[index] for index in part.labels] == part.table["label"].to_list()
+        assert len(part.participants) == len(part)
+
+
+def test_processes_that_see_different_checkpoints_are_refused(run, tmp_path, monkeypatch):
+    train(run, tmp_path)
+    # What the first process would say, whose disk is another.
+    monkeypatch.setattr("lightning_fabric.Fabric.broadcast", lambda self, step: 0)
+    with pytest.raises(IntegrityError, match="same scratch directory"):
+        train(run, tmp_path)
 
 
 def test_a_finished_run_is_not_trained_again(run, tmp_path):

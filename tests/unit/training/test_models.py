@@ -3,6 +3,7 @@ import torch
 
 from training.loop import compute_losses
 from training.model_card import count_parameters
+from training.models import registry
 from training.models.reference import translate_reference_name
 from training.models.registry import MODELS, build_model, find_model
 from transforms.errors import InputError, SettingsError
@@ -147,3 +148,29 @@ def test_reference_names_are_translated(reference, ours):
 def test_a_foreign_name_is_refused(name):
     with pytest.raises(InputError, match="not a state entry"):
         translate_reference_name(name)
+
+
+@pytest.mark.parametrize(
+    ("channels", "is_last"),
+    [((16, 32, 64, 128), True), ((64, 128, 256, 512), True), ((4, 8, 16, 32), False)],
+)
+def test_channels_lie_last_where_the_backward_pass_is_safe(channels, is_last):
+    model = build_model("sconet_mt", TrainingSettings(channels=channels, embedding_size=4), 0)
+    weight = model.backbone.blocks[1].second.conv.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) == is_last
+    assert weight.is_contiguous() != is_last
+
+
+def test_the_layout_of_channels_changes_no_weight_and_hardly_a_gradient(monkeypatch):
+    settings = TrainingSettings(channels=(16, 16, 16, 16), embedding_size=4)
+    last = build_model("sconet_mt", settings, 0)
+    monkeypatch.setattr(registry, "_CHANNELS_LAST_FROM", 17)
+    first = build_model("sconet_mt", settings, 0)
+    frames, labels = silhouettes(4, 2).double(), torch.tensor([0, 1, 2, 0])
+    for model in (first, last):
+        losses = ("cross_entropy", "triplet")
+        output = model.double()(frames)
+        compute_losses(output, labels, labels, losses, settings).sum().backward()
+    for (name, one), other in zip(first.named_parameters(), last.parameters(), strict=True):
+        assert torch.equal(one, other), name
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-9, rtol=1e-9)

@@ -8,10 +8,20 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import psutil
 import pytest
 
+from assets.training_process import run_job
+from training.checkpoint import load_newest_checkpoint
+from training.data import select_side
+from training.failures import translate_failure
+from training.frame_store import open_frame_store
 from training.run import main
+from transforms.errors import GaitworksError
 from transforms.files import canonical_json
+from transforms.progress import NoProgress
+from transforms.shards.reader import open_dataset
+from transforms.splits.load import load_split
 
 ROOT = Path(__file__).parents[3]
 RESULTS = ("history.csv", "model.json", "model.safetensors")
@@ -172,6 +182,64 @@ def test_running_out_of_memory_is_said_in_words(
     assert last_event(capsys)["error"]["what"] == "out of memory"
 
 
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (MemoryError(), "out of memory"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED"), "out of memory"),
+        (
+            RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer [::1]:5001"),
+            "another process of this training has ended",
+        ),
+        (KeyError("step"), "the job failed in a way that is not foreseen"),
+    ],
+)
+def test_failures_are_told_apart(error, what):
+    translated = translate_failure(error)
+    assert translated.what == what
+    assert translated.found
+    assert translated.fix
+
+
+@pytest.fixture
+def damage_side():
+    """Return a function that flips a bit of every frame of a side in the frame store."""
+
+    def damage(cohort, side):
+        dataset = open_dataset(cohort.dataset)
+        store = open_frame_store(dataset, cohort.scratch, NoProgress())
+        split = load_split(cohort.splits / "split.parquet", dataset.version)
+        positions = select_side(split, "ratio_1_1_2", side, store).positions
+        (frames,) = store.directory.glob("frames*")
+        rows = np.memmap(frames, np.uint8, "r+").reshape(-1, store.rows.shape[1])
+        for position in positions:
+            rows[store.index.offsets[position] : store.index.offsets[position + 1]] ^= 1
+        rows.flush()
+
+    return damage
+
+
+def test_training_never_reads_the_test_side(
+    tiny_cohort, tmp_path, in_this_process, capsys, damage_side
+):
+    # Whatever is read is checked first: a side that is damaged throughout cannot be read unnoticed.
+    clean = tiny_cohort.training_job(tmp_path / "clean", scratch=tmp_path / "scratch")
+    assert in_this_process([str(write_job(clean))]) == 0
+    damage_side(tiny_cohort, "test")
+    job = tiny_cohort.training_job(tmp_path / "model")
+    assert in_this_process([str(write_job(job))]) == 0
+    assert read_results(job) == read_results(clean)
+
+    judge = tiny_cohort.evaluation_job(job, tmp_path / "evaluation")
+    assert in_this_process([str(write_job(judge))]) == 4
+    assert "damaged frames" in last_event(capsys)["error"]["what"]
+
+    damage_side(tiny_cohort, "selection")
+    other = tiny_cohort.training_job(tmp_path / "other", seed=1)
+    assert in_this_process([str(write_job(other))]) == 4
+    assert "damaged frames" in last_event(capsys)["error"]["what"]
+
+
 @pytest.mark.slow
 def test_a_killed_process_started_again_gives_the_bytes_of_an_undisturbed_one(
     tiny_cohort, tmp_path, tiny_settings, in_this_process, capsys
@@ -201,3 +269,34 @@ def test_a_killed_process_started_again_gives_the_bytes_of_an_undisturbed_one(
     assert code == 0
     assert any("from step" in event.get("note", "") for event in events)
     assert read_results(cut) == read_results(whole)
+
+
+class KillAt:
+    """Kills the process that trains, once so many steps are done."""
+
+    def __init__(self, steps):
+        self.left = steps
+
+    def start(self, label, total):
+        pass
+
+    def advance(self, count=1, note=""):
+        self.left -= count if "loss" in note else 0
+        if self.left <= 0:
+            (child,) = psutil.Process().children()
+            child.kill()
+
+
+@pytest.mark.slow
+def test_the_pipeline_says_that_a_training_was_killed_and_goes_on_from_its_checkpoint(
+    tiny_cohort, tmp_path, tiny_settings
+):
+    settings = tiny_settings.model_copy(update={"steps": 60, "milestones": (40,)})
+    job = tiny_cohort.training_job(tmp_path / "model", training=settings)
+    with pytest.raises(GaitworksError, match="killed by signal 9, as the system does") as caught:
+        run_job(job, tmp_path, progress=KillAt(20), log=print)
+    assert "last checkpoint" in caught.value.fix
+    (checkpoints,) = tiny_cohort.scratch.glob("runs/*/checkpoints")
+    assert load_newest_checkpoint(checkpoints).step >= 18
+    run_job(job, tmp_path, progress=NoProgress(), log=print)
+    assert sorted(read_results(job)) == list(RESULTS)

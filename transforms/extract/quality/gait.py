@@ -109,7 +109,7 @@ def find_rhythm(
     times_s, silhouettes = times_s[is_new], silhouettes[is_new]
     if len(times_s) < _MIN_SAMPLES or times_s[-1] - times_s[0] < 2 * _STEP_S[0]:
         return None
-    legs = _measure_legs(silhouettes)
+    legs = measure_legs(silhouettes)
     area, spread, asymmetry = (_resample(times_s, values) for values in legs)
     if area.values.std() < _MIN_SWING * legs[0].mean():
         return None
@@ -191,7 +191,7 @@ def _lies_inside(boxes: NDArray[np.float32], frame_shape: tuple[int, int]) -> ND
     return np.asarray(inside, dtype=np.bool_)
 
 
-def _measure_legs(silhouettes: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray, FloatArray]:
+def measure_legs(silhouettes: NDArray[np.uint8]) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return per frame the legs' area, their spread and how far the feet are off the trunk."""
     body = silhouettes >= 128
     legs, feet, trunk = (

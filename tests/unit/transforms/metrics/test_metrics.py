@@ -205,8 +205,11 @@ def test_interval_resamples_participants_not_sequences() -> None:
     )
     once = summarise_predictions(single, SETTINGS)["units"]["sequence"]["metrics"]
     often = summarise_predictions(copies, SETTINGS)["units"]["sequence"]["metrics"]
-    assert once["accuracy"] == often["accuracy"]
-    assert once["accuracy"]["high"] - once["accuracy"]["low"] > 0.2
+    assert once["accuracy"]["value"] == often["accuracy"]["value"]
+    widths = [one["accuracy"]["high"] - one["accuracy"]["low"] for one in (once, often)]
+    assert widths[0] > 0.2
+    # As far as so few resamples can tell: taken for independent, they would make it a third.
+    assert widths[1] == pytest.approx(widths[0], rel=0.15)
 
 
 def test_same_predictions_in_any_order_give_the_same_summary() -> None:

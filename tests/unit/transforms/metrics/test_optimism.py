@@ -12,11 +12,11 @@ from transforms.metrics.optimism import (
     GAP,
     HONEST,
     LEAKY,
-    METRICS,
     SIDES,
     describe_splits,
     measure_gap,
 )
+from transforms.metrics.seeds import METRICS
 from transforms.settings import EvaluationSettings
 
 
@@ -68,7 +68,8 @@ def test_more_sequences_of_the_same_people_are_no_more_evidence() -> None:
         )["sequence"]["accuracy"]
         for count in (1, 8)
     )
-    assert width(many[GAP]) == pytest.approx(width(one[GAP]))
+    # Taken for independent, eight times as many would narrow it to a third.
+    assert width(many[GAP]) == pytest.approx(width(one[GAP]), rel=0.15)
 
 
 def test_what_is_undefined_on_one_side_leaves_the_gap_undefined() -> None:

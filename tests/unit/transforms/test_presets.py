@@ -1,0 +1,63 @@
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import yaml
+
+from transforms.errors import SettingsError
+from transforms.presets import PRESETS, find_preset, format_value, list_changes, say_preset
+from transforms.settings import TrainingSettings, read_settings
+
+ROOT = Path(__file__).parents[3]
+
+
+def test_the_paper_preset_is_the_published_protocol():
+    paper = find_preset("paper").training
+    assert paper.channels == (64, 128, 256, 512)
+    assert (paper.embedding_size, paper.parts) == (256, 16)
+    assert (paper.identities_per_batch, paper.sequences_per_identity) == (8, 8)
+    assert (paper.frames_per_sequence, paper.frame_sampling) == (30, "fixed_unordered")
+    assert (paper.steps, paper.milestones) == (20_000, (10_000, 14_000, 18_000))
+    assert (paper.learning_rate, paper.learning_rate_factor) == (0.1, 0.1)
+    assert (paper.momentum, paper.weight_decay) == (0.9, 5e-4)
+    assert (paper.triplet_margin, paper.label_smoothing, paper.logit_scale) == (0.2, 0.1, 16.0)
+    assert (paper.triplet_identity, paper.batch_balance) == ("sequence", "none")
+    assert paper.evaluation_frame_cap == 720
+
+
+def test_the_paper_preset_differs_from_the_defaults_by_its_precision_alone():
+    assert list_changes(TrainingSettings(), find_preset("paper").training) == {
+        "precision": ("32-true", "bf16-mixed")
+    }
+
+
+def test_the_demo_trains_with_the_tiny_preset():
+    assert read_settings(ROOT / "params.yaml").training == find_preset("tiny").training
+
+
+def test_a_preset_is_known_by_its_values_and_changes_are_named():
+    assert say_preset(find_preset("small").training) == "the preset small"
+    changed = find_preset("small").training.model_copy(update={"steps": 1_501, "parts": 8})
+    said = "the preset small but for parts 8 instead of 16; steps 1501 instead of 1500"
+    assert say_preset(changed) == said
+
+
+def test_presets_grow_from_tiny_to_paper():
+    sizes = [
+        (sum(one.channels), one.steps, one.frames_per_sequence)
+        for one in (PRESETS[name].training for name in ("tiny", "small", "paper"))
+    ]
+    for few, many in pairwise(sizes):
+        assert all(low < high for low, high in zip(few, many, strict=True))
+
+
+def test_an_unknown_preset_names_the_known_ones():
+    with pytest.raises(SettingsError, match="paper or small or tiny"):
+        find_preset("huge")
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_a_value_as_text_is_the_value_again(name):
+    values = find_preset(name).training.model_dump(mode="json")
+    text = "\n".join(f"{key}: {format_value(value)}" for key, value in values.items())
+    assert yaml.safe_load(text) == values

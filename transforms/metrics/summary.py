@@ -1,0 +1,43 @@
+"""The parts of `metrics.json` that come of an experiment's predictions, all of them."""
+
+from typing import Any
+
+import polars as pl
+
+from transforms.metrics.bootstrap import draw_weights
+from transforms.metrics.judged import average_by_participant, read_predictions
+from transforms.metrics.metrics import summarise_predictions
+from transforms.metrics.operating_points import summarise_operating_points
+from transforms.metrics.per_class import summarise_per_class
+from transforms.metrics.subgroups import read_groups, summarise_subgroups
+from transforms.settings import EvaluationSettings
+
+
+def summarise_evaluation(
+    predictions: pl.DataFrame, participants: pl.DataFrame, settings: EvaluationSettings
+) -> dict[str, Any]:
+    """Return `units` and `as_published_2024`; see `docs/metrics.md` for their shape.
+
+    Args:
+        predictions: table of schema `PREDICTIONS`, of one side.
+        participants: who they are, schema `PARTICIPANTS` or a release's `participants.tsv`.
+        settings: resamples, confidence and seed of the intervals.
+
+    Raises:
+        InputError: the predictions are not what `read_predictions` takes, or of participants who
+            are not in the other table.
+    """
+    summary = summarise_predictions(predictions, settings)
+    sequences = read_predictions(predictions)
+    ids = sorted(predictions["participant_id"].unique())
+    groups = read_groups(participants, ids)
+    drawn = draw_weights(len(ids), settings.bootstrap_resamples, settings.seed)
+    rows = {"participant": average_by_participant(sequences), "sequence": sequences}
+    for unit, judged in rows.items():
+        weights = drawn[:, judged.participant]
+        summary["units"][unit] |= {
+            "per_class": summarise_per_class(judged, weights, settings.confidence),
+            "operating_points": summarise_operating_points(judged, weights, settings.confidence),
+            "subgroups": summarise_subgroups(judged, groups, drawn, settings.confidence),
+        }
+    return summary
