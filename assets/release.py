@@ -7,7 +7,7 @@ from typing import Any, Final
 from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
 from assets.dataset import SILHOUETTE_SHARDS
-from assets.experiments import MODEL_EVALUATION, TRAINED_MODEL
+from assets.experiments import MODEL_EVALUATION, MODEL_EXPLANATION, TRAINED_MODEL
 from assets.materialise import Metadata, materialise
 from assets.report import RESULTS_REPORT, SNAPSHOT_SECTIONS
 from assets.splits import PARTICIPANT_SPLITS
@@ -23,6 +23,7 @@ DATASET_RELEASE: Final = Stage(
         PARTICIPANT_SPLITS,
         TRAINED_MODEL,
         MODEL_EVALUATION,
+        MODEL_EXPLANATION,
         RESULTS_REPORT,
     ),
     params=("release", *SNAPSHOT_SECTIONS),

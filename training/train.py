@@ -68,7 +68,8 @@ def run_training(job: TrainingJob, *, device: str, progress: Progress) -> None:
         finished, checkpoints = scratch / "finished", scratch / "checkpoints"
         # The others wait here for the lock, too.
         if not fabric.broadcast(fabric.is_global_zero and is_whole(finished)):
-            store = open_frame_store(dataset, job.scratch, progress)
+            with fabric.rank_zero_first():  # it is built once, by the process that tells of it
+                store = open_frame_store(dataset, job.scratch, progress)
             run = TrainingRun(
                 model=job.model,
                 settings=job.training,

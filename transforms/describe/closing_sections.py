@@ -34,11 +34,10 @@ def reading_section(material: Material) -> Section:
             ),
             (
                 "value [low, high]",
-                f"{level} interval from a bootstrap that draws participants, not sequences,"
-                f"{rounds} with replacement: sequences of one person are not independent. An "
-                "interval as wide as the scale means that the test side is too small to tell. "
-                "One without width at 0 or 1 is not certainty: no resample can show an error that "
-                "did not occur among so few people.",
+                f"{level} interval by Wilson's formula for as many independent people as there are "
+                f"by a bootstrap that draws participants, not sequences,{rounds} with replacement: "
+                "sequences of one person are not independent. An interval as wide as the scale "
+                "means that the test side is too small to tell.",
             ),
             (
                 "any_abnormality",

@@ -24,9 +24,9 @@ WARNING: Final = (
     "wrong on purpose, to measure by how much; they are no result, and no release holds them."
 )
 _METHOD: Final = (
-    "Values are means over the seeds. Intervals come from resampling the test participants, each "
-    "with all their sequences, for the seeds given; those of the difference from resampling the "
-    "two test sides independently of each other, because they hold different sequences. People "
+    "Values are means over the seeds. Intervals are Wilson's, with as many independent people as "
+    "resampling the test participants, each with all their sequences, shows; those of the "
+    "difference take the two test sides as independent, for they hold different sequences. People "
     "tested on both score alike as a rule, which makes that interval too wide rather than too "
     "narrow. The spread over the seeds, and of another draw of the splits, is in no interval."
 )

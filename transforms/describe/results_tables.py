@@ -105,7 +105,7 @@ def table_of_models(grid: Grid, variant: str, probe: Probe | None) -> Table:
         ),
         rows,
         numeric=range(2, 8),
-        note="Mean over the seeds [interval from resampling test participants]. The columns as "
+        note="Mean over the seeds [interval over test participants]. The columns as "
         "printed repeat the 2024 evaluator's names, which belong to the class negative; they are "
         "per sequence, as it counted.",
     )

@@ -57,7 +57,7 @@ def test_eight_sequences_are_learned_by_heart(name):
     frames = silhouettes(8, 4, seed=3)
     losses = find_model(name).losses
     optimiser = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-    for _ in range(150):
+    for _ in range(50):
         optimiser.zero_grad()
         compute_losses(model(frames), labels, labels, losses, settings).sum().backward()
         optimiser.step()
