@@ -13,7 +13,7 @@ from assets.catalogue import STAGES
 from tests.integration.workspaces import BIN, environment, gaitworks, make_workspace
 from transforms.manifest import directory_version
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(500)]
 
 # Seconds into the stage; the longest stages are hit in their middle, the others near their start.
 _DELAY_S = {"synthetic cohort": 1.5, "silhouette_sequences": 2.5, "trained_model": 3.5}

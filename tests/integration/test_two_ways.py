@@ -11,7 +11,7 @@ from assets.catalogue import STAGES
 from tests.integration.workspaces import change_params, copy_workspace, dvc, gaitworks
 from transforms.manifest import directory_version
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(400)]
 
 
 def versions(workspace: Path) -> dict[str, str]:
