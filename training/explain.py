@@ -13,15 +13,14 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 
-from training.data import SPLIT_NAME, SequenceSet, select_side
+from training.data import SequenceSet
 from training.explain_maps import explain_sequence
-from training.frame_store import FrameStore, open_frame_store
+from training.finished_model import open_finished_model
+from training.frame_store import FrameStore
 from training.job import ExplanationJob
-from training.model_card import load_model
 from training.models.classifier import SilhouetteClassifier
 from training.models.registry import build_model
 from transforms.describe.explanation_figures import plot_explanation
-from transforms.errors import InputError
 from transforms.explanation.checks import ALL_WEIGHTS, HEAD_WEIGHTS, tabulate_checks
 from transforms.explanation.cycle import assign_phases
 from transforms.explanation.results import CHECKS_NAME, SHARES_NAME, SUMMARY_NAME
@@ -34,13 +33,12 @@ from transforms.explanation.shares import (
     reduce_frames,
     tabulate_shares,
 )
-from transforms.files import canonical_json, sha256_file
+from transforms.files import canonical_json
 from transforms.labels import SCOLIOSIS_LABELS
 from transforms.progress import Progress
 from transforms.schemas import SEQUENCES
 from transforms.shards.parquet import list_values, read_table, write_table
-from transforms.shards.reader import SilhouetteDataset, open_dataset
-from transforms.splits.load import load_split
+from transforms.shards.reader import SilhouetteDataset
 
 # Of the randomised model; a training's own seed would give back the weights it began with.
 _RANDOM_SEED_STEP: Final = 1_000_003
@@ -72,23 +70,10 @@ def run_explanation(job: ExplanationJob, *, device: str, progress: Progress) -> 
         IntegrityError: model, dataset and split do not belong together, or bytes are damaged.
     """
     settings = job.explanation
-    dataset = open_dataset(job.dataset)
-    split = load_split(job.splits / SPLIT_NAME, dataset.version)
-    lineage = {
-        "dataset_version": dataset.version,
-        "split_sha256": sha256_file(job.splits / SPLIT_NAME),
-    }
-    model = load_model(job, lineage)
-    store = open_frame_store(dataset, job.scratch, progress)
-    test = select_side(split, job.variant, "test", store)
-    if not len(test):
-        raise InputError(
-            "no sequence to explain",
-            where=f"{SPLIT_NAME}, {job.variant}",
-            fix="raise splits.test_fraction",
-        )
-    chosen = choose_sequences(test, settings.sequences_per_class)
-    walks = _read_walks(chosen, dataset, store, settings.frame_cap)
+    opened = open_finished_model(job, progress, purpose="explain")
+    model = opened.model
+    chosen = choose_sequences(opened.test, settings.sequences_per_class)
+    walks = _read_walks(chosen, opened.dataset, opened.store, settings.frame_cap)
     checked = choose_sequences(chosen, settings.check_sequences_per_class)
     names = set(checked.table["sequence_id"])
     few = [walk for walk in walks if walk.row["sequence_id"] in names]
@@ -115,7 +100,7 @@ def run_explanation(job: ExplanationJob, *, device: str, progress: Progress) -> 
         "model": job.model,
         "variant": job.variant,
         "seed": job.seed,
-        **lineage,
+        **opened.lineage,
         "settings": settings.model_dump(mode="json"),
         "groups": [_describe(group) for group in groups],
     }

@@ -49,27 +49,27 @@ class TrainingJob(_ExperimentJob):
     kind: Literal["training"] = "training"
 
 
-class EvaluationJob(_ExperimentJob):
-    """Judge one trained model on the test side; writes predictions.parquet and metrics.json.
+class FinishedModelJob(_ExperimentJob):
+    """What is done with a trained model and the test side.
 
     Attributes:
         model_directory: what a `TrainingJob` of the same experiment wrote.
     """
 
-    kind: Literal["evaluation"] = "evaluation"
     model_directory: Path
+
+
+class EvaluationJob(FinishedModelJob):
+    """Judge one trained model on the test side; writes predictions.parquet and metrics.json."""
+
+    kind: Literal["evaluation"] = "evaluation"
     evaluation: EvaluationSettings
 
 
-class ExplanationJob(_ExperimentJob):
-    """Show where one trained model looks; writes shares.parquet, sanity_checks.parquet, pictures.
-
-    Attributes:
-        model_directory: what a `TrainingJob` of the same experiment wrote.
-    """
+class ExplanationJob(FinishedModelJob):
+    """Show where one trained model looks; writes shares, sanity checks and pictures."""
 
     kind: Literal["explanation"] = "explanation"
-    model_directory: Path
     explanation: ExplanationSettings
 
 

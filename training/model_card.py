@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from training.job import EvaluationJob, ExplanationJob, TrainingJob
+from training.job import FinishedModelJob, TrainingJob
 from training.models.classifier import SilhouetteClassifier
 from training.models.registry import find_model
 from training.unpack import FRAME_HEIGHT_PX, FRAME_WIDTH_PX
@@ -47,9 +47,7 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def load_model(
-    job: EvaluationJob | ExplanationJob, lineage: dict[str, str]
-) -> SilhouetteClassifier:
+def load_model(job: FinishedModelJob, lineage: dict[str, str]) -> SilhouetteClassifier:
     """Build the job's model with weights that are surely those of this experiment, on the CPU.
 
     Raises:
@@ -80,7 +78,7 @@ def load_model(
     return model
 
 
-def _identify(job: TrainingJob | EvaluationJob | ExplanationJob, lineage: dict[str, str]) -> Card:
+def _identify(job: TrainingJob | FinishedModelJob, lineage: dict[str, str]) -> Card:
     """Return what must be equal where a model is trained and where it is judged."""
     return {
         "model": job.model,
