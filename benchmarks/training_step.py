@@ -1,7 +1,7 @@
 """Training steps and the judging of whole sequences, beside a plain eager float32 re-creation.
 
     python benchmarks/training_step.py [--device cpu|cuda] [--precision 32-true|bf16-mixed]
-        [--identities N] [--per-identity N] [--frames N] [--rounds N] [--json FILE]
+        [--identities N] [--per-identity N] [--frames N] [--rounds N] [--compiled] [--json FILE]
 
 The plain model is written here from the description of the field's reference: convolutions, batch
 normalisation, in-place ReLU, the default memory format, all frames at once. It starts from our
@@ -103,8 +103,9 @@ class Contestant:
             names = self.model.state_dict()
             self.model.load_state_dict(dict(zip(names, ours.state_dict().values(), strict=True)))
         self.model.to(device)
+        self._stepped = torch.compile(self.model) if kind == "compiled" else self.model
         self._device = device
-        self._is_mixed = kind == "ours" and precision == "bf16-mixed"
+        self._is_mixed = kind != "plain" and precision == "bf16-mixed"
         self._optimiser = torch.optim.SGD(
             self.model.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4
         )
@@ -113,7 +114,7 @@ class Contestant:
         self.model.train()
         mixed = torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_mixed)
         with mixed if self._is_mixed else contextlib.nullcontext():
-            output = self.model(silhouettes)
+            output = self._stepped(silhouettes)
         output = ModelOutput(output.embeddings.float(), output.logits.float(), output.scale)
         loss = compute_losses(output, labels, identities, LOSSES, SETTINGS).sum()
         self._optimiser.zero_grad()
@@ -152,43 +153,45 @@ def clock(action: Callable[[], Tensor], device: str) -> tuple[float, float]:
     return time.perf_counter() - start, time.process_time() - start_cpu
 
 
+def describe_ratios(times: list[float], others: list[float]) -> dict[str, float]:
+    ratios = [one / other for one, other in zip(times, others, strict=True)]
+    return {"median": statistics.median(ratios), "lowest": min(ratios), "highest": max(ratios)}
+
+
 def measure_in_turns(arguments: argparse.Namespace) -> dict[str, Any]:
     device = torch.device(arguments.device)
-    both = {kind: Contestant(kind, device, arguments.precision) for kind in ("plain", "ours")}
+    kinds = ("plain", "ours", "compiled") if arguments.compiled else ("plain", "ours")
+    all_of_them = {kind: Contestant(kind, device, arguments.precision) for kind in kinds}
     batch, walk = make_batch(arguments), make_walk(arguments)
-    said = {kind: one.judge(walk) for kind, one in both.items()}
+    said = {kind: one.judge(walk) for kind, one in all_of_them.items()}
     spent: dict[str, dict[str, list[tuple[float, float]]]] = {
-        work: {kind: [] for kind in both} for work in ("step", "judging")
+        work: {kind: [] for kind in kinds} for work in ("step", "judging")
     }
     for number in range(arguments.rounds + 1):
-        order = list(both.items())[:: 1 if number % 2 else -1]
+        order = list(all_of_them.items())[:: 1 if number % 2 else -1]
         for kind, one in order:
-            times = {
+            clocked = {
                 "step": clock(lambda one=one: one.step(*batch), arguments.device),
                 "judging": clock(lambda one=one: one.judge(walk), arguments.device),
             }
-            for work, pair in times.items():
+            for work, pair in clocked.items():
                 spent[work][kind] += [pair] if number else []  # the first round warms up
     result: dict[str, Any] = {
         "largest difference of judged logits": float((said["ours"] - said["plain"]).abs().max())
     }
     for work, by_kind in spent.items():
         for index, unit in enumerate(("wall_s", "cpu_s")):
-            plain, ours = ([pair[index] for pair in by_kind[kind]] for kind in ("plain", "ours"))
-            ratios = [mine / theirs for mine, theirs in zip(ours, plain, strict=True)]
-            result[f"{work} {unit}"] = {
-                "plain": statistics.median(plain),
-                "ours": statistics.median(ours),
-                "ratio of each round, median": statistics.median(ratios),
-                "lowest": min(ratios),
-                "highest": max(ratios),
+            times = {kind: [pair[index] for pair in spent[work][kind]] for kind in kinds}
+            result[f"{work} {unit}"] = {kind: statistics.median(times[kind]) for kind in kinds} | {
+                f"{kind} to plain, each round": describe_ratios(times[kind], times["plain"])
+                for kind in kinds[1:]
             }
     seconds = result["step wall_s"]
     result["hours for 20,000 steps"] = {
-        kind: seconds[kind] * PAPER_STEPS / 3600 for kind in ("plain", "ours")
+        kind: seconds[kind] * PAPER_STEPS / 3600 for kind in kinds
     }
     result["sequences judged per second"] = {
-        kind: 1 / result["judging wall_s"][kind] for kind in ("plain", "ours")
+        kind: 1 / result["judging wall_s"][kind] for kind in kinds
     }
     return result
 
@@ -250,6 +253,7 @@ def main() -> None:
     parser.add_argument("--judged-frames", type=int, default=300)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--compiled", action="store_true", help="our step by torch.compile, too")
     parser.add_argument("--fed-steps", type=int, default=0, help="steps fed by a frame store")
     parser.add_argument("--peak-of", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path, help="write the numbers here, too")

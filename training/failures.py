@@ -39,6 +39,12 @@ def translate_failure(error: Exception) -> GaitworksError:
             found=found,
             fix=f"see its own error or torchrun's summary, then run again; {_KEPT}",
         )
+    if "TorchDynamoException" in kinds:
+        return GaitworksError(
+            "torch.compile cannot compile the training step",
+            found=found,
+            fix="install a C++ compiler (g++), or set training.compile_step: false",
+        )
     return GaitworksError(
         "the job failed in a way that is not foreseen",
         found=f"{type(error).__name__}: {error}",

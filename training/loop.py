@@ -113,7 +113,9 @@ def train_model(
         momentum=settings.momentum,
         weight_decay=settings.weight_decay,
     )
-    model, wrapped_optimiser = fabric.setup(module, optimiser)
+    # Judging stays eager: its pieces are of many lengths, and each would be compiled anew.
+    stepped = torch.compile(module) if settings.compile_step else module
+    model, wrapped_optimiser = fabric.setup(stepped, optimiser)
     checkpoint = load_newest_checkpoint(checkpoints) or Checkpoint(0, {}, {}, None, [])
     _require_one_start(checkpoint.step, fabric, checkpoints)
     if checkpoint.step:

@@ -223,6 +223,7 @@ class TrainingSettings(Section):
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     logit_scale: Annotated[float, Field(gt=0)] = 16.0
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    compile_step: bool = False
     # On a CPU another number of threads sums weight gradients in another order: other weights.
     cpu_threads: Annotated[int, Field(ge=1, le=256)] = 2
     checkpoint_every_steps: Positive = 1_000

@@ -111,6 +111,20 @@ def test_a_wide_run_whose_channels_lie_last_goes_on_alike(run, tmp_path, monkeyp
     assert fingerprint(train(run, tmp_path / "cut")) == expected
 
 
+@pytest.mark.slow
+def test_a_compiled_run_goes_on_alike_and_is_judged_as_an_eager_one(run, tmp_path, monkeypatch):
+    compiled = replace(run, settings=run.settings.model_copy(update={"compile_step": True}))
+    whole = train(compiled, tmp_path / "whole")
+    stop_when(monkeypatch, "compute_losses", 3)
+    with pytest.raises(Stop):
+        train(compiled, tmp_path / "cut")
+    monkeypatch.undo()
+    assert fingerprint(train(compiled, tmp_path / "cut")) == fingerprint(whole)
+    eager = train(run, tmp_path / "eager")
+    assert whole.weights.keys() == eager.weights.keys()
+    assert whole.history[0].loss == pytest.approx(eager.history[0].loss, rel=1e-5)
+
+
 def test_a_run_may_be_stopped_again_and_again(run, tmp_path, monkeypatch):
     expected = fingerprint(train(run, tmp_path / "whole"))
     for updates in (1, 3, 0, 2):

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import psutil
 import pytest
+from torch._dynamo.exc import BackendCompilerFailed
 
 from assets.training_process import run_job
 from training.checkpoint import load_newest_checkpoint
@@ -190,6 +191,10 @@ def test_running_out_of_memory_is_said_in_words(
         (
             RuntimeError("[gloo/transport/tcp/pair.cc:547] Connection closed by peer [::1]:5001"),
             "another process of this training has ended",
+        ),
+        (
+            BackendCompilerFailed(compile, RuntimeError("InvalidCxxCompiler: no g++"), None),
+            "torch.compile cannot compile the training step",
         ),
         (KeyError("step"), "the job failed in a way that is not foreseen"),
     ],
