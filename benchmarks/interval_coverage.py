@@ -20,6 +20,7 @@ from typing import Final
 import numpy as np
 
 from transforms.metrics.bootstrap import draw_weights, percentile_interval
+from transforms.metrics.brier import brier_interval
 from transforms.metrics.intervals import Interval, correlate, difference_interval, score_interval
 from transforms.metrics.judged import Floats, Judged, average_by_participant
 from transforms.metrics.metrics import (
@@ -45,7 +46,6 @@ PREVALENCE: Final = 0.05
 CONFIDENCE: Final = 0.95
 _TRUTH_PARTS: Final = 20
 _TRUTH_PEOPLE: Final = 20_000
-_BOUNDS: Final = {"brier": 2.0}
 
 Held = dict[tuple[str, str], list[bool]]  # (metric, method) -> whether the truth was inside
 
@@ -100,7 +100,7 @@ def find_truth(skill: float, unit: str) -> dict[str, float]:
 
 
 def our_interval(name: str, value: float, spread: Floats, judged: Judged) -> Interval | None:
-    """Return the interval that metrics.json gives."""
+    """Return the interval that metrics.json gives; the Brier score's is not made from a spread."""
     question, _, kind = name.rpartition("/")
     if kind.startswith("at_"):
         inside = np.isin(judged.truth, POSITIVE_SETS[question])
@@ -110,7 +110,7 @@ def our_interval(name: str, value: float, spread: Floats, judged: Judged) -> Int
         evidence = evidence_of(judged, inside, "auroc")
     else:
         evidence = gather_evidence(name, judged)
-    return score_interval(value, spread, CONFIDENCE, evidence, bound=_BOUNDS.get(name, 1.0))
+    return score_interval(value, spread, CONFIDENCE, evidence)
 
 
 def holds(interval: Interval | None, truth: float) -> bool:
@@ -127,14 +127,19 @@ def simulate_one(
     held: Held = defaultdict(list)
     for seed in range(cohorts):
         judged = as_unit(draw_cohort(people, (skill,), random)[0], unit)
-        weights = draw_weights(people, resamples, seed)[:, judged.participant]
+        drawn = draw_weights(people, resamples, seed)
+        weights = drawn[:, judged.participant]
         points = measure_all(judged, np.ones((1, len(judged.truth))))
         spreads = measure_all(judged, weights)
         intervals = {}
         for name, point in points.items():
             if np.isnan(point[0]):
                 continue
-            intervals[name] = our_interval(name, float(point[0]), spreads[name], judged)
+            intervals[name] = (
+                brier_interval(judged, drawn, CONFIDENCE)
+                if name == "brier"
+                else our_interval(name, float(point[0]), spreads[name], judged)
+            )
             if intervals[name] is None:
                 continue
             plain = percentile_interval(spreads[name], CONFIDENCE)

@@ -1,4 +1,7 @@
-"""From an evaluation job to predictions.parquet and metrics.json: the test side, judged once."""
+"""From an evaluation job to tables of predictions and metrics.json: the test side, judged once.
+
+The selection side is judged too: a threshold for use may come from there and not from the test.
+"""
 
 from typing import Any, Final
 
@@ -17,6 +20,7 @@ from transforms.schemas import PREDICTIONS, conform
 from transforms.shards.parquet import write_table
 
 PREDICTIONS_NAME: Final = "predictions.parquet"
+SELECTION_NAME: Final = "selection_predictions.parquet"
 METRICS_NAME: Final = "metrics.json"
 
 
@@ -33,36 +37,42 @@ def run_evaluation(job: EvaluationJob, *, device: str, progress: Progress) -> No
         IntegrityError: model, dataset and split do not belong together, or bytes are damaged.
     """
     opened = open_finished_model(job, progress, purpose="test on")
-    test, model = opened.test, opened.model.to(device)
-    progress.start(f"evaluate {job.experiment}", len(test))
-    predictions = _tabulate(
-        test,
-        predict_probabilities(
-            model, opened.store, test, job.training, torch.device(device), progress
-        ).tolist(),
-    )
-    write_table(
-        conform(predictions, PREDICTIONS, where=PREDICTIONS_NAME), job.output / PREDICTIONS_NAME
-    )
+    model = opened.model.to(device)
+    progress.start(f"evaluate {job.experiment}", len(opened.test) + len(opened.selection))
+    tables = {}
+    for side, name, sequences in (
+        ("test", PREDICTIONS_NAME, opened.test),
+        ("selection", SELECTION_NAME, opened.selection),
+    ):
+        probabilities = predict_probabilities(
+            model, opened.store, sequences, job.training, torch.device(device), progress
+        )
+        tables[side] = _tabulate(sequences, side, probabilities.tolist())
+        write_table(conform(tables[side], PREDICTIONS, where=name), job.output / name)
     metrics: dict[str, Any] = {
         "experiment": job.experiment,
         "model": job.model,
         "variant": job.variant,
         "seed": job.seed,
         **opened.lineage,
-        **summarise_evaluation(predictions, opened.dataset.participants, job.evaluation),
+        **summarise_evaluation(
+            tables["test"],
+            opened.dataset.participants,
+            job.evaluation,
+            selection=tables["selection"],
+        ),
     }
     (job.output / METRICS_NAME).write_bytes(canonical_json(metrics))
 
 
-def _tabulate(test: SequenceSet, probabilities: list[list[float]]) -> pl.DataFrame:
+def _tabulate(sequences: SequenceSet, side: str, probabilities: list[list[float]]) -> pl.DataFrame:
     likeliest = [SCOLIOSIS_LABELS[row.index(max(row))] for row in probabilities]
     columns = {
         f"p_{label}": [row[index] for row in probabilities]
         for index, label in enumerate(SCOLIOSIS_LABELS)
     }
-    return test.table.with_columns(
-        pl.lit("test").alias("side"),
+    return sequences.table.with_columns(
+        pl.lit(side).alias("side"),
         *(pl.Series(name, values, dtype=pl.Float64) for name, values in columns.items()),
         pl.Series("predicted", likeliest, dtype=pl.String),
     )

@@ -1,4 +1,4 @@
-"""A trained model together with the test side that it has never seen."""
+"""A trained model together with the test side, which it has never seen, and the selection side."""
 
 from dataclasses import dataclass
 
@@ -22,6 +22,7 @@ class FinishedModel:
         lineage: the hashes of dataset and split, which the model was trained on too.
         model: on the CPU.
         test: the test side of the job's variant, not empty.
+        selection: its selection side, on which the model was chosen; may be empty.
     """
 
     dataset: SilhouetteDataset
@@ -29,6 +30,7 @@ class FinishedModel:
     model: SilhouetteClassifier
     store: FrameStore
     test: SequenceSet
+    selection: SequenceSet
 
 
 def open_finished_model(
@@ -60,4 +62,5 @@ def open_finished_model(
             where=f"{SPLIT_NAME}, {job.variant}",
             fix="raise splits.test_fraction",
         )
-    return FinishedModel(dataset, lineage, model, store, test)
+    selection = select_side(split, job.variant, "selection", store)
+    return FinishedModel(dataset, lineage, model, store, test, selection)

@@ -7,6 +7,7 @@ import polars as pl
 from transforms.describe.experiment_figures import draw_learning_curves, draw_metric_intervals
 from transforms.describe.formatting import NOTHING, format_interval, name_metric, plural
 from transforms.describe.gather import Experiment, Material
+from transforms.describe.operating_table import operating_group
 from transforms.describe.page import (
     Block,
     Group,
@@ -104,6 +105,8 @@ def _experiment_group(experiment: Experiment) -> Group:
     else:
         blocks.append(Group("row", "", tuple(_matrix(metrics, unit) for unit in UNITS)))
         blocks.append(_metric_table(metrics))
+        points = operating_group(metrics)
+        blocks += [points] if points else []
     return Group("part", experiment.name, tuple(blocks))
 
 

@@ -1,4 +1,4 @@
-"""Confidence intervals for metrics that lie between 0 and a bound, from their resampled values.
+"""Confidence intervals for metrics that lie between 0 and 1, from their resampled values.
 
 The resamples (`transforms.metrics.bootstrap`) say how much a metric varies over other participants.
 That becomes the number of independent answers that would vary as much, and Wilson's interval for so
@@ -32,7 +32,7 @@ class Evidence:
 
 
 def score_interval(
-    value: float, spread: Floats, confidence: float, evidence: Evidence, *, bound: float = 1.0
+    value: float, spread: Floats, confidence: float, evidence: Evidence
 ) -> Interval | None:
     """Return the Wilson interval of as many independent answers as the metric is worth.
 
@@ -40,11 +40,10 @@ def score_interval(
     none can differ, as for the area 0.5 of scores that are all equal, the interval is the value.
 
     Args:
-        value: the metric, 0 to `bound`.
+        value: the metric.
         spread: the metric in each resample, NaN where undefined.
         confidence: how often the interval should hold the truth.
         evidence: what the metric was seen on.
-        bound: the largest value that the metric can take.
 
     Returns:
         None where more than half of the resamples leave the metric undefined, or all of them.
@@ -52,17 +51,15 @@ def score_interval(
     defined = spread[~np.isnan(spread)]
     if len(defined) < 2 or 2 * len(defined) < len(spread):
         return None
-    share = min(max(value / bound, 0.0), 1.0)
-    variance = float(np.var(defined / bound, ddof=1))
+    share = min(max(value, 0.0), 1.0)
+    variance = float(np.var(defined, ddof=1))
     if variance == 0 and 0 < share < 1 and evidence.people > 1 and not evidence.is_clustered:
         return value, value
     answers = float(evidence.people)
     if variance > 0 and 0 < share < 1:
         # A share of n answers is never worth more than n; near 0 and 1 few resamples show its luck.
-        most = float(evidence.rows) if bound == 1 else np.inf
-        answers = min(share * (1 - share) / variance, most)
-    low, high = _wilson(share, answers, _quantile(confidence, evidence))
-    return low * bound, high * bound
+        answers = min(share * (1 - share) / variance, float(evidence.rows))
+    return _wilson(share, answers, _quantile(confidence, evidence))
 
 
 def difference_interval(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from transforms.labels import SCOLIOSIS_LABELS
 from transforms.metrics.bootstrap import NO_INTERVAL, draw_weights
+from transforms.metrics.brier import brier_interval, squared_errors
 from transforms.metrics.intervals import Evidence, score_interval
 from transforms.metrics.judged import Floats, Judged, average_by_participant, read_predictions
 from transforms.metrics.published_convention import read_as_published_2024
@@ -25,8 +26,8 @@ POSITIVE_SETS: Final[Mapping[str, tuple[int, ...]]] = {
 }
 _ECE_BINS: Final = 15  # of equal width, as in Guo et al. 2017
 _DIGITS: Final = 10  # beyond these, values differ only by the order of a machine's additions
-_BOUNDS: Final = {"brier": 2.0}  # the other metrics lie between 0 and 1
 _ECE_REASON: Final = "no interval: few rows make it too high, and resamples of them even higher"
+_BRIER_REASON: Final = "no interval: the errors of the participants do not differ"
 
 
 def summarise_predictions(
@@ -131,8 +132,7 @@ def measure(judged: Judged, weights: Floats) -> dict[str, Floats]:
         values[f"{name}/auroc"] = measure_auroc(score, is_positive, weights)
         values[f"{name}/auprc"] = measure_auprc(score, is_positive, weights)
     total = weights.sum(axis=1)
-    error = ((judged.probabilities - np.eye(len(SCOLIOSIS_LABELS))[judged.truth]) ** 2).sum(axis=1)
-    values["brier"] = _ratio(weights @ error, total)
+    values["brier"] = _ratio(weights @ squared_errors(judged), total)
     values["ece"] = _ratio(_calibration_error(judged, weights), total)
     return values
 
@@ -157,22 +157,30 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
 def _summarise(judged: Judged, participant_weights: Floats, confidence: float) -> dict[str, Any]:
     points = measure(judged, np.ones((1, len(judged.truth))))
     spread = measure(judged, participant_weights[:, judged.participant])
+    metrics = {
+        name: describe_metric(name, float(value[0]), spread[name], judged, confidence)
+        for name, value in points.items()
+        if name != "brier"
+    }
+    metrics["brier"] = describe_value(
+        float(points["brier"][0]),
+        spread["brier"],
+        brier_interval(judged, participant_weights, confidence),
+        reason=_BRIER_REASON,
+    )
     return {
         "count": len(judged.truth),
         "participants": participant_weights.shape[1],
         "labels": list(SCOLIOSIS_LABELS),
         "confusion": confusion_matrix(judged).tolist(),
-        "metrics": {
-            name: describe_metric(name, float(value[0]), spread[name], judged, confidence)
-            for name, value in points.items()
-        },
+        "metrics": metrics,
     }
 
 
 def describe_metric(
     name: str, value: float, spread: Floats, judged: Judged, confidence: float
 ) -> dict[str, Any]:
-    """Return one metric of `measure` as an entry of `metrics.json`.
+    """Return one metric of `measure`, but the Brier score, as an entry of `metrics.json`.
 
     Args:
         name: as `measure` calls it.
@@ -186,7 +194,7 @@ def describe_metric(
     if name == "ece":
         return describe_value(value, spread, None, reason=_ECE_REASON)
     evidence = gather_evidence(name, judged)
-    interval = score_interval(value, spread, confidence, evidence, bound=_BOUNDS.get(name, 1.0))
+    interval = score_interval(value, spread, confidence, evidence)
     return describe_value(value, spread, interval)
 
 

@@ -1,7 +1,8 @@
 """What a screening programme would get: chosen sensitivities, and the meaning of an answer.
 
-Two questions of a model whose score ranks people: how specific is it where it finds 95 % or 99 % of
-those it should find, and how often is its answer right where so many people are ill.
+Three questions of a model whose score ranks people: how specific is it where it finds 95 % or 99 %
+of those it should find, what a threshold that was fixed on other people gives, and how often its
+answer is right where so many people are ill.
 """
 
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ from transforms.metrics.metrics import (
 
 TARGET_SENSITIVITIES: Final[Mapping[str, float]] = {"sensitivity_95": 0.95, "sensitivity_99": 0.99}
 LIKELIEST: Final = "likeliest_class"
+FIXED_BEFORE: Final = "_by_selection"
 PREVALENCES: Final = (0.01, 0.02, 0.05, 0.1)
 _NO_SPREAD: Final = np.zeros(0)
 _NOBODY: Final = "nobody would be given this answer"
@@ -123,13 +125,16 @@ def count_needed(target: float, confidence: float) -> int:
     return int(np.ceil(quantile**2 * target / (1 - target)))
 
 
-def summarise_operating_points(judged: Judged, weights: Floats, confidence: float) -> Summary:
+def summarise_operating_points(
+    judged: Judged, weights: Floats, confidence: float, *, selection: Judged | None = None
+) -> Summary:
     """Return question -> point -> threshold, sensitivity, specificity and predictive values.
 
     Args:
         judged: the rows.
         weights: of the rows in each resample, float64 [resample, row].
         confidence: of the intervals.
+        selection: other people, on whom thresholds are fixed; None where there are none.
     """
     ones = np.ones((1, len(judged.truth)))
     points, spreads = measure(judged, ones), measure(judged, weights)
@@ -158,6 +163,9 @@ def summarise_operating_points(judged: Judged, weights: Floats, confidence: floa
         for name, target in TARGET_SENSITIVITIES.items():
             summary[question][name] = _describe_target(
                 judged, inside, score, weights, target, confidence
+            )
+            summary[question][name + FIXED_BEFORE] = _describe_fixed(
+                selection, positive, target, score, inside, weights, judged, confidence
             )
     return summary
 
@@ -193,6 +201,43 @@ def _describe_target(
         "predictive_values": _describe_answers(
             _Rate(target, (target, target), _NO_SPREAD), specificity
         ),
+    }
+
+
+def _describe_fixed(
+    selection: Judged | None,
+    positive: tuple[int, ...],
+    target: float,
+    score: Floats,
+    inside: NDArray[np.bool_],
+    weights: Floats,
+    judged: Judged,
+    confidence: float,
+) -> Summary:
+    """Describe the threshold that finds `target` of the selection side, as it does on these rows.
+
+    It is known before these rows are seen, so resamples leave it where it is.
+    """
+    if selection is None or not np.isin(selection.truth, positive).any():
+        return {"reason": "nobody inside the positive set on the selection side"}
+    others = np.isin(selection.truth, positive)
+    threshold = find_threshold(selection.probabilities[:, positive].sum(axis=1), others, target)
+    is_named = score >= threshold
+    both = np.concatenate([np.ones((1, len(score))), weights])
+    rates = {}
+    for kind, side, hits in (
+        ("sensitivity", inside, is_named),
+        ("specificity", ~inside, ~is_named),
+    ):
+        whole, right = both @ side, both @ (side & hits)
+        shares = np.divide(right, whole, out=np.full(len(both), np.nan), where=whole > 0)
+        rates[kind] = _rate(judged, inside, kind, shares[:1], shares[1:], confidence)
+    return {
+        "threshold": round_off(threshold),
+        "target_sensitivity": target,
+        "selection_participants": count_people(selection, others),
+        **{kind: _describe_rate(rate) for kind, rate in rates.items()},
+        "predictive_values": _describe_answers(rates["sensitivity"], rates["specificity"]),
     }
 
 

@@ -1,11 +1,12 @@
 """The parts of `metrics.json` that come of an experiment's predictions, all of them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
 
 from transforms.metrics.bootstrap import draw_weights
-from transforms.metrics.judged import average_by_participant, read_predictions
+from transforms.metrics.judged import Judged, average_by_participant, read_predictions
 from transforms.metrics.metrics import summarise_predictions
 from transforms.metrics.operating_points import summarise_operating_points
 from transforms.metrics.per_class import summarise_per_class
@@ -14,7 +15,11 @@ from transforms.settings import EvaluationSettings
 
 
 def summarise_evaluation(
-    predictions: pl.DataFrame, participants: pl.DataFrame, settings: EvaluationSettings
+    predictions: pl.DataFrame,
+    participants: pl.DataFrame,
+    settings: EvaluationSettings,
+    *,
+    selection: pl.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Return `units` and `as_published_2024`; see `docs/metrics.md` for their shape.
 
@@ -22,6 +27,7 @@ def summarise_evaluation(
         predictions: table of schema `PREDICTIONS`, of one side.
         participants: who they are, schema `PARTICIPANTS` or a release's `participants.tsv`.
         settings: resamples, confidence and seed of the intervals.
+        selection: predictions of the selection side, on which thresholds are fixed.
 
     Raises:
         InputError: the predictions are not what `read_predictions` takes, or of participants who
@@ -32,12 +38,21 @@ def summarise_evaluation(
     ids = sorted(predictions["participant_id"].unique())
     groups = read_groups(participants, ids)
     drawn = draw_weights(len(ids), settings.bootstrap_resamples, settings.seed)
-    rows = {"participant": average_by_participant(sequences), "sequence": sequences}
+    rows = _by_unit(sequences)
+    chosen: Mapping[str, Judged] = {}
+    if selection is not None and not selection.is_empty():
+        chosen = _by_unit(read_predictions(selection))
     for unit, judged in rows.items():
         weights = drawn[:, judged.participant]
         summary["units"][unit] |= {
             "per_class": summarise_per_class(judged, weights, settings.confidence),
-            "operating_points": summarise_operating_points(judged, weights, settings.confidence),
+            "operating_points": summarise_operating_points(
+                judged, weights, settings.confidence, selection=chosen.get(unit)
+            ),
             "subgroups": summarise_subgroups(judged, groups, drawn, settings.confidence),
         }
     return summary
+
+
+def _by_unit(sequences: Judged) -> dict[str, Judged]:
+    return {"participant": average_by_participant(sequences), "sequence": sequences}

@@ -80,3 +80,19 @@ def test_cross_entropy_is_the_mean_over_samples_and_parts():
         torch.from_numpy(logits), torch.from_numpy(labels), scale=16, label_smoothing=0.1
     )
     assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "triplet"])
+def test_gradients_are_those_of_finite_differences_in_every_direction(loss):
+    generator = torch.Generator().manual_seed(2)
+    given = torch.randn((5, 3, 2), generator=generator, dtype=torch.float64, requires_grad=True)
+    labels = torch.tensor([2, 0, 0, 1, 1])
+
+    def compute(values):
+        if loss == "triplet":
+            return triplet_loss(values, labels, 0.2).loss
+        return cross_entropy_loss(values, labels, scale=4.0, label_smoothing=0.1)
+
+    # The losses round to float32: a wide step and a loose limit, still far below the gradients.
+    assert torch.autograd.gradcheck(compute, given, eps=1e-3, atol=2e-3, rtol=1e-2)
+    assert torch.autograd.grad(compute(given), given)[0].abs().max() > 0.02

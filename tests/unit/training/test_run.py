@@ -88,7 +88,12 @@ def test_training_then_evaluation_writes_what_the_contract_says(
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-12)
     labels = np.array(["negative", "neutral", "positive"])
     assert predictions["predicted"].to_list() == labels[probabilities.argmax(axis=1)].tolist()
+    selected = pl.read_parquet(judged.output / "selection_predictions.parquet")
+    assert selected["side"].unique().to_list() == ["selection"]
+    assert not set(selected["participant_id"]) & set(predictions["participant_id"])
     metrics = json.loads((judged.output / "metrics.json").read_bytes())
+    point = metrics["units"]["participant"]["operating_points"]["any_abnormality"]
+    assert point["sensitivity_95_by_selection"]["selection_participants"] == 2
     assert set(metrics["units"]) == {"participant", "sequence"}
     assert metrics["dataset_version"] == tiny_cohort.version
     assert metrics["split_sha256"] == card["split_sha256"]

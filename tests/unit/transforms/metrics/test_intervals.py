@@ -72,15 +72,6 @@ def test_one_clustered_participant_says_next_to_nothing() -> None:
     assert high - low > 0.98
 
 
-def test_bound_scales_the_interval() -> None:
-    many = Evidence(people=40, rows=10**9, is_clustered=False)
-    spread = vary(0.3, 50)
-    low, high = score_interval(0.3, spread, 0.95, many)
-    assert score_interval(0.6, 2 * spread, 0.95, many, bound=2.0) == pytest.approx(
-        (2 * low, 2 * high)
-    )
-
-
 def test_undefined_resamples_are_left_out_up_to_half() -> None:
     spread = vary(0.7, 40)
     half = np.concatenate([spread, np.full(len(spread), np.nan)])

@@ -22,10 +22,12 @@ ILL = np.array([True, True, True, True, False, False, False, False])
 SCORE = np.array([0.9, 0.8, 0.6, 0.3, 0.7, 0.4, 0.3, 0.1])
 
 
-def summarise(predictions, resamples=200):
+def summarise(predictions, resamples=200, selection=None):
     judged = average_by_participant(read_predictions(predictions))
     weights = draw_weights(len(judged.truth), resamples, seed=5)
-    return summarise_operating_points(judged, weights, 0.95)
+    if selection is not None:
+        selection = average_by_participant(read_predictions(selection))
+    return summarise_operating_points(judged, weights, 0.95, selection=selection)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +132,33 @@ def test_predictive_values_of_a_point_take_the_sensitivity_aimed_at() -> None:
     ppv, npv = predictive_values(0.95, found["specificity"]["value"], 0.05)
     answer = found["predictive_values"][2]
     assert (answer["ppv"]["value"], answer["npv"]["value"]) == pytest.approx((ppv, npv))
+
+
+def test_a_threshold_of_the_selection_side_is_judged_as_it_stands() -> None:
+    selection = [("s1", "positive", [0.4, 0, 0.6]), ("s2", "positive", [0.3, 0, 0.7])]
+    tested = [
+        ("t1", "positive", [0.1, 0, 0.9]),
+        ("t2", "positive", [0.5, 0, 0.5]),  # missed: below the lowest of the selection side
+        ("t3", "negative", [0.35, 0, 0.65]),  # alarmed
+        *((f"n{n}", "negative", [0.9, 0.1, 0]) for n in range(3)),
+    ]
+    question = summarise(tabulate(tested), selection=tabulate(selection))["positive_vs_rest"]
+    point = question["sensitivity_95_by_selection"]
+    assert point["threshold"] == pytest.approx(0.6)
+    assert point["selection_participants"] == 2
+    assert point["sensitivity"]["value"] == 0.5
+    assert point["specificity"]["value"] == 0.75
+    assert point["specificity"]["low"] < 0.75 < point["specificity"]["high"]
+    ppv, _ = predictive_values(0.5, 0.75, 0.05)
+    assert point["predictive_values"][2]["ppv"]["value"] == pytest.approx(ppv)
+    assert question["sensitivity_95"]["threshold"] == 0.5  # that of the test side itself
+
+
+@pytest.mark.parametrize("selection", [None, [("s1", "negative", [0.9, 0.1, 0])]])
+def test_a_selection_side_without_positives_fixes_no_threshold(selection) -> None:
+    rows = None if selection is None else tabulate(selection)
+    found = summarise(draw(20, 20), selection=rows)["any_abnormality"]
+    assert "on the selection side" in found["sensitivity_99_by_selection"]["reason"]
 
 
 def test_question_without_one_of_its_sides_says_so() -> None:
