@@ -1,7 +1,7 @@
 """The Brier score: its errors, and an interval for it.
 
 It is a mean of errors of which few are large, and no share of answers: Wilson's interval covered 91
-to 93 % at 60 participants, and this one 94 to 96 % (`docs/metrics.md` has the command).
+to 94 % at 60 participants, and this one 93 to 96 % (`docs/metrics.md` has the command).
 """
 
 from typing import Final
@@ -50,8 +50,9 @@ def brier_interval(
         return None
     tail = (1 - confidence) / 2
     below, above = np.quantile(distances, [tail, 1 - tail])
-    low, high = np.exp(log_value - np.array([above, below]) * error)
-    return float(low), min(float(high), WORST)
+    limits = log_value - np.array([above, below]) * error
+    low, high = np.exp(np.minimum(limits, np.log(WORST)))  # few people may ask for far beyond it
+    return float(low), float(high)
 
 
 def _log_mean(sums: Floats, counts: Floats, weights: Floats) -> tuple[Floats, Floats]:

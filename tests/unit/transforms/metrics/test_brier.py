@@ -49,6 +49,11 @@ def test_errors_that_do_not_differ_have_no_interval(shown: float) -> None:
     assert brier_interval(judged, draw_weights(8, 200, seed=0), 0.95) is None
 
 
+def test_three_people_may_have_any_score_but_no_worse_than_the_worst() -> None:
+    low, high = brier_interval(judge(3, seed=1), draw_weights(3, 200, seed=0), 0.95)
+    assert 0 <= low < 0.5 < high <= 2.0 + 1e-12
+
+
 def test_one_participant_has_no_interval() -> None:
     assert brier_interval(judge(1, seed=0), draw_weights(1, 200, seed=0), 0.95) is None
 
