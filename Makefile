@@ -53,7 +53,7 @@ repro: $(VENV)/.base  ## `dvc repro`: the same pipeline through DVC
 	@$(BIN)/dvc repro
 
 test: $(VENV)/.all  ## The whole test suite
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not proof and not data and not gpu"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -rs -m "not proof and not data and not gpu"
 
 unit: $(VENV)/.all  ## Only the tests that end in seconds
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/unit -m "not slow and not proof and not gpu" -q

@@ -13,11 +13,11 @@ from dagster import (
     asset_check,
 )
 
+from assets.batch_checks import BATCH_CHECKS
+from assets.check_results import judge, list_lines
 from assets.dataset import SILHOUETTE_SHARDS
 from assets.dvc_lock import find_disagreements, has_dvc
 from assets.experiments import MODEL_EVALUATION, TRAINED_MODEL
-from assets.extraction import EXTRACTION_SCORE, SILHOUETTE_SEQUENCES
-from assets.intake import INTAKE_REGISTER
 from assets.previews import read_table
 from assets.release import DATASET_RELEASE
 from assets.report import RESULTS_REPORT
@@ -26,184 +26,61 @@ from assets.stage import Stage
 from assets.workspace import Workspace
 from transforms.manifest import verify_directory
 
-_MIN_ACCEPTED_FRACTION: Final = 0.5
-_EXACT: Final = 1e-9  # what division may cost
-
-
-def _result(problems: list[str], **metadata: Any) -> AssetCheckResult:
-    listing = "\n".join(f"- {problem}" for problem in problems[:50])
-    shown: dict[str, Any] = {"problem_count": len(problems), **metadata}
-    return AssetCheckResult(
-        passed=not problems,
-        description=problems[0] if problems else None,
-        metadata={**shown, "problems": MetadataValue.md(listing or "none")},
-    )
-
-
-def _directories(
-    context: AssetCheckExecutionContext, workspace: Workspace, stage: Stage
-) -> list[Path]:
-    """Return the outputs to look at: the run's partition, or all when a check runs on its own."""
-    if context.op_execution_context.has_partition_key:
-        return [stage.directory(workspace, context.op_execution_context.partition_key)]
-    keys = workspace.partition_keys(stage.partitioning)
-    directories = [stage.directory(workspace, key) for key in keys]
-    return [directory for directory in directories if directory.exists()]
-
-
-@asset_check(asset=INTAKE_REGISTER.name, blocking=True)
-def intake_tables_meet_their_contract(
-    context: AssetCheckExecutionContext, workspace: Workspace
-) -> AssetCheckResult:
-    """The register's tables have exactly the columns, types and values they promise."""
-    from transforms.errors import InputError
-    from transforms.schemas import PARTICIPANTS, PROBLEMS, RECORDINGS, conform
-
-    problems = []
-    for directory in _directories(context, workspace, INTAKE_REGISTER):
-        for name, schema in (
-            ("participants.parquet", PARTICIPANTS),
-            ("recordings.parquet", RECORDINGS),
-            ("problems.parquet", PROBLEMS),
-        ):
-            try:
-                conform(read_table(directory, name), schema, where=f"{directory.name}/{name}")
-            except InputError as error:
-                problems.append(str(error))
-    return _result(problems)
-
-
-@asset_check(asset=INTAKE_REGISTER.name)
-def most_recordings_are_usable(
-    context: AssetCheckExecutionContext, workspace: Workspace
-) -> AssetCheckResult:
-    """At least half of the batch's recordings are accepted; less hints at a wrong export."""
-    total = accepted = 0
-    for directory in _directories(context, workspace, INTAKE_REGISTER):
-        recordings = read_table(directory, "recordings.parquet")
-        total += recordings.height
-        accepted += recordings.filter(recordings["verdict"] == "accepted").height
-    return AssetCheckResult(
-        passed=accepted >= _MIN_ACCEPTED_FRACTION * total,
-        severity=AssetCheckSeverity.WARN,
-        metadata={"accepted": accepted, "recordings": total},
-    )
-
-
-@asset_check(asset=SILHOUETTE_SEQUENCES.name, blocking=True)
-def every_frame_is_accounted_for(
-    context: AssetCheckExecutionContext, workspace: Workspace
-) -> AssetCheckResult:
-    """Each decoded frame is kept or dropped with a reason, and each kept one is in a sequence."""
-    from transforms.extract.ledger import find_ledger_gaps
-
-    problems = []
-    for directory in _directories(context, workspace, SILHOUETTE_SEQUENCES):
-        problems += find_ledger_gaps(
-            read_table(directory, "frames.parquet"), read_table(directory, "recordings.parquet")
-        )
-    return _result(problems)
-
 
 @asset_check(asset=SILHOUETTE_SHARDS.name, blocking=True)
-def shards_hold_what_the_manifest_says(workspace: Workspace) -> AssetCheckResult:
+def shards_hold_what_the_manifest_says(
+    context: AssetCheckExecutionContext, workspace: Workspace
+) -> AssetCheckResult:
     """Every shard has its hash, every sequence decodes, Parquet and tar agree with the index."""
     from transforms.shards.verify import verify_dataset
 
-    return _result([str(p) for p in verify_dataset(SILHOUETTE_SHARDS.directory(workspace, None))])
+    def find_damage(directory: Path) -> list[str]:
+        return [str(problem) for problem in verify_dataset(directory)]
+
+    return judge(context, workspace, SILHOUETTE_SHARDS, find_damage)
 
 
 @asset_check(asset=PARTICIPANT_SPLITS.name, blocking=True)
-def participants_are_disjoint(workspace: Workspace) -> AssetCheckResult:
+def participants_are_disjoint(
+    context: AssetCheckExecutionContext, workspace: Workspace
+) -> AssetCheckResult:
     """No person, visit, video or copy of a walk is on two sides, and every count is as promised."""
     from transforms.audit.checks import audit_split
     from transforms.schemas import NEAR_DUPLICATES_NAME
 
-    splits = PARTICIPANT_SPLITS.directory(workspace, None)
-    shards = SILHOUETTE_SHARDS.directory(workspace, None)
-    findings = audit_split(
-        read_table(splits, "split.parquet"),
-        read_table(shards, "index.parquet"),
-        near_duplicates=read_table(splits, NEAR_DUPLICATES_NAME),
-        participants=read_table(shards, "participants.parquet"),
-    )
-    warnings = [str(finding) for finding in findings if finding.severity == "warning"]
-    return _result(
-        [str(finding) for finding in findings if finding.severity == "error"],
-        warnings=MetadataValue.md("\n".join(f"- {line}" for line in warnings[:50]) or "none"),
-    )
+    shown: dict[str, Any] = {}  # `Any`: Dagster takes values of many kinds
+
+    def find_leaks(directory: Path) -> list[str]:
+        shards = SILHOUETTE_SHARDS.directory(workspace, None)
+        findings = audit_split(
+            read_table(directory, "split.parquet"),
+            read_table(shards, "index.parquet"),
+            near_duplicates=read_table(directory, NEAR_DUPLICATES_NAME),
+            participants=read_table(shards, "participants.parquet"),
+        )
+        warnings = [str(finding) for finding in findings if finding.severity == "warning"]
+        shown["warnings"] = list_lines(warnings)
+        return [str(finding) for finding in findings if finding.severity == "error"]
+
+    return judge(context, workspace, PARTICIPANT_SPLITS, find_leaks, metadata=shown)
 
 
-@asset_check(asset=MODEL_EVALUATION.name, blocking=True)
-def metrics_follow_from_the_confusion_matrix(
+@asset_check(asset=PARTICIPANT_SPLITS.name, blocking=True)
+def class_counts_are_as_promised(
     context: AssetCheckExecutionContext, workspace: Workspace
 ) -> AssetCheckResult:
-    """Counts add up, and accuracy and sensitivity agree with the matrix they are derived from."""
-    problems = []
-    for directory in _directories(context, workspace, MODEL_EVALUATION):
-        metrics = json.loads((directory / "metrics.json").read_bytes())
-        for unit, summary in metrics["units"].items():
-            where = f"{metrics['experiment']}, {unit}"
-            problems += [f"{where}: {problem}" for problem in _contradictions(summary)]
-    return _result(problems)
+    """Each variant's training set holds exactly the promised number of sequences of each class."""
+    from transforms.audit.class_counts import count_classes, find_broken_counts
 
+    shown: dict[str, Any] = {}  # `Any`: Dagster takes values of many kinds
 
-def _contradictions(summary: dict[str, Any]) -> list[str]:
-    """Return where a unit's metrics contradict its confusion matrix (rows truth)."""
-    matrix, names = summary["confusion"], summary["labels"]
-    total = sum(map(sum, matrix))
-    healthy = names.index("negative")
-    ill = [row for row, name in zip(matrix, names, strict=True) if name != "negative"]
-    derived = {
-        "accuracy": (sum(matrix[i][i] for i in range(len(names))), total),
-        "any_abnormality/sensitivity": (
-            sum(sum(row) - row[healthy] for row in ill),
-            sum(map(sum, ill)),
-        ),
-    }
-    problems = [] if total == summary["count"] else [f"{total} in the matrix, {summary['count']}"]
-    for name, (numerator, denominator) in derived.items():
-        value = summary["metrics"][name]["value"]
-        if denominator and (value is None or abs(value - numerator / denominator) > _EXACT):
-            problems.append(f"{name} is {value}, the matrix says {numerator}/{denominator}")
-    return problems
+    def find_wrong_counts(directory: Path) -> list[str]:
+        split = read_table(directory, "split.parquet")
+        proof = json.loads((directory / "proof.json").read_bytes())
+        shown["sequences"] = MetadataValue.json(count_classes(split))
+        return [str(finding) for finding in find_broken_counts(split, proof)]
 
-
-@asset_check(asset=RESULTS_REPORT.name, blocking=True)
-def dvc_lock_agrees(workspace: Workspace) -> AssetCheckResult:
-    """What the report was made from is what `dvc.lock` pins."""
-    if not has_dvc(workspace.path):
-        return AssetCheckResult(
-            passed=False,
-            severity=AssetCheckSeverity.WARN,
-            description="this workspace is no DVC repository; `dvc init` makes it one",
-        )
-    stages = [stage for stage in RESULTS_REPORT.inputs if isinstance(stage, Stage)]
-    status = find_disagreements(workspace, stages)
-    return _result(
-        [f"{target}: {json.dumps(changes, default=str)}" for target, changes in status.items()]
-    )
-
-
-@asset_check(asset=DATASET_RELEASE.name, blocking=True)
-def release_verifies(workspace: Workspace) -> AssetCheckResult:
-    """The release proves itself with nothing but its own files."""
-    from transforms.release.verify import verify_release
-
-    return _result([str(p) for p in verify_release(DATASET_RELEASE.directory(workspace, None))])
-
-
-@asset_check(asset=EXTRACTION_SCORE.name)
-def the_right_person_is_followed(workspace: Workspace) -> AssetCheckResult:
-    """On a synthetic cohort every target is the participant, or the recording is quarantined."""
-    path = EXTRACTION_SCORE.directory(workspace, None) / "score.json"
-    score = json.loads(path.read_bytes())
-    wrong = [
-        f"{entry['recording_id']}: another person was followed"
-        for entry in score["recordings"]
-        if entry["right_person"] is False
-    ]
-    return _result(wrong, available=score["available"])
+    return judge(context, workspace, PARTICIPANT_SPLITS, find_wrong_counts, metadata=shown)
 
 
 @asset_check(asset=TRAINED_MODEL.name, blocking=True)
@@ -211,24 +88,73 @@ def model_directory_is_whole(
     context: AssetCheckExecutionContext, workspace: Workspace
 ) -> AssetCheckResult:
     """The model's files are those its manifest names, byte for byte."""
-    return _result(
-        [
-            f"{directory.parent.name}/{problem}"
-            for directory in _directories(context, workspace, TRAINED_MODEL)
-            for problem in verify_directory(directory)
-        ]
-    )
+
+    def find_damage(directory: Path) -> list[str]:
+        return [f"{directory.parent.name}/{problem}" for problem in verify_directory(directory)]
+
+    return judge(context, workspace, TRAINED_MODEL, find_damage)
+
+
+@asset_check(asset=MODEL_EVALUATION.name, blocking=True)
+def metrics_follow_from_the_predictions(
+    context: AssetCheckExecutionContext, workspace: Workspace
+) -> AssetCheckResult:
+    """The metrics are those of the predictions, and the predictions are those of the test side.
+
+    Matrix, rates and AUROC are counted anew; each value lies in its range and in its interval.
+    """
+    import polars as pl
+
+    from transforms.metrics.sanity import find_contradictions
+
+    split = read_table(PARTICIPANT_SPLITS.directory(workspace, None), "split.parquet")
+    tested = split.filter(pl.col("side") == "test")
+
+    def find_nonsense(directory: Path) -> list[str]:
+        metrics = json.loads((directory / "metrics.json").read_bytes())
+        sequences = tested.filter(pl.col("variant") == metrics["variant"])["sequence_id"]
+        predictions = read_table(directory, "predictions.parquet")
+        return find_contradictions(metrics, predictions, sequences.to_list())
+
+    return judge(context, workspace, MODEL_EVALUATION, find_nonsense)
+
+
+@asset_check(asset=RESULTS_REPORT.name, blocking=True)
+def dvc_lock_agrees(context: AssetCheckExecutionContext, workspace: Workspace) -> AssetCheckResult:
+    """What the report was made from is what `dvc.lock` pins."""
+    if not has_dvc(workspace.path):
+        return AssetCheckResult(
+            passed=False,
+            severity=AssetCheckSeverity.WARN,
+            description="this workspace is no DVC repository; `dvc init` makes it one",
+        )
+
+    def find_differences(_: Path) -> list[str]:
+        stages = [stage for stage in RESULTS_REPORT.inputs if isinstance(stage, Stage)]
+        status = find_disagreements(workspace, stages)
+        return [f"{name}: {json.dumps(changed, default=str)}" for name, changed in status.items()]
+
+    return judge(context, workspace, RESULTS_REPORT, find_differences)
+
+
+@asset_check(asset=DATASET_RELEASE.name, blocking=True)
+def release_verifies(context: AssetCheckExecutionContext, workspace: Workspace) -> AssetCheckResult:
+    """The release proves itself with nothing but its own files."""
+    from transforms.release.verify import verify_release
+
+    def find_damage(directory: Path) -> list[str]:
+        return [str(problem) for problem in verify_release(directory)]
+
+    return judge(context, workspace, DATASET_RELEASE, find_damage)
 
 
 ALL_CHECKS: Final[tuple[AssetChecksDefinition, ...]] = (
-    intake_tables_meet_their_contract,
-    most_recordings_are_usable,
-    every_frame_is_accounted_for,
-    the_right_person_is_followed,
+    *BATCH_CHECKS,
     shards_hold_what_the_manifest_says,
     participants_are_disjoint,
+    class_counts_are_as_promised,
     model_directory_is_whole,
-    metrics_follow_from_the_confusion_matrix,
+    metrics_follow_from_the_predictions,
     dvc_lock_agrees,
     release_verifies,
 )

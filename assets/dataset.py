@@ -9,7 +9,14 @@ from dagster import AssetExecutionContext, MaterializeResult
 from assets.extraction import SILHOUETTE_SEQUENCES
 from assets.intake import INTAKE_REGISTER
 from assets.materialise import Metadata, materialise
-from assets.previews import PICTURE_MAX_BYTES, count_by, read_table, show_png, show_table
+from assets.previews import (
+    PICTURE_MAX_BYTES,
+    count_by,
+    describe_table,
+    read_table,
+    show_png,
+    show_table,
+)
 from assets.stage import Stage, input_directories, stage_asset
 from assets.workspace import Workspace
 from transforms.processes import count_workers
@@ -26,7 +33,11 @@ SILHOUETTE_SHARDS: Final = Stage(
 
 
 @stage_asset(
-    SILHOUETTE_SHARDS, group="dataset", kinds={"parquet", "webdataset"}, owner="data-engineering"
+    SILHOUETTE_SHARDS,
+    group="dataset",
+    kinds={"parquet", "webdataset"},
+    owner="data-engineering",
+    is_automatic=True,
 )
 def silhouette_shards(
     context: AssetExecutionContext, workspace: Workspace
@@ -72,6 +83,7 @@ def _describe(directory: Path) -> Metadata:
 
     index = read_table(directory, "index.parquet")
     metadata: Metadata = {
+        **describe_table(directory, "index.parquet"),
         "sequences": index.height,
         "participants": index["participant_id"].n_unique(),
         "frames": int(index["frame_count"].sum()),

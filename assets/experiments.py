@@ -1,19 +1,18 @@
 """Experiments: one model, one variant, one seed, trained and then judged on the test side."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
+from dagster import AssetExecutionContext, MaterializeResult
 
 from assets.dataset import SILHOUETTE_SHARDS
-from assets.materialise import Metadata, materialise
+from assets.experiment_previews import describe_evaluation, describe_explanation, describe_model
+from assets.materialise import materialise
 from assets.partitions import Partitioning, find_experiment
-from assets.previews import PICTURE_MAX_BYTES, show_png
 from assets.splits import PARTICIPANT_SPLITS
 from assets.stage import Stage, stage_asset
-from assets.training_process import run_job
+from assets.training_process import run_job_in_run
 from assets.workspace import Workspace
 from transforms.progress import Progress
 
@@ -30,7 +29,7 @@ MODEL_EVALUATION: Final = Stage(
     folder="data/experiments/{partition}/evaluation",
     inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS, TRAINED_MODEL),
     params=("training", "evaluation"),
-    code_version="2",
+    code_version="3",
     partitioning=Partitioning.EXPERIMENT,
 )
 MODEL_EXPLANATION: Final = Stage(
@@ -45,10 +44,12 @@ MODEL_EXPLANATION: Final = Stage(
 
 @stage_asset(TRAINED_MODEL, group="experiments", kinds={"torch"}, owner="research", pool="gpu")
 def trained_model(context: AssetExecutionContext, workspace: Workspace) -> MaterializeResult[None]:
-    """One model trained on one variant with one seed, in a process of its own.
+    """One model of the grid, trained with one seed on the training people of one class ratio.
 
-    The checkpoint is chosen on the selection side, whose participants are in neither training nor
-    test. An interrupted training goes on from its last checkpoint.
+    Training is a program of its own, here or wherever `runtime.training_launcher` takes it; how far
+    it is stands in the run's log. Which of its states is kept is decided on the selection side,
+    whose participants are in neither training nor test. A training that was interrupted goes on
+    from its last checkpoint.
     """
 
     def build(output: Path, progress: Progress) -> Mapping[str, Any]:
@@ -58,10 +59,18 @@ def trained_model(context: AssetExecutionContext, workspace: Workspace) -> Mater
             **_job_arguments(workspace, context.partition_key, output),
             training=workspace.settings.training,
         )
-        run_job(job, workspace.scratch, progress=progress, log=context.log.info)
-        return {}
+        facts = run_job_in_run(
+            context,
+            job,
+            workspace.scratch,
+            progress=progress,
+            launcher=workspace.settings.runtime.training_launcher,
+        )
+        # Several round otherwise than one: the manifest says so where it is the case.
+        process_count = facts.get("process_count", 1)
+        return {"process_count": process_count} if process_count > 1 else {}
 
-    return materialise(context, workspace, TRAINED_MODEL, build, _describe_model)
+    return materialise(context, workspace, TRAINED_MODEL, build, describe_model)
 
 
 @stage_asset(
@@ -74,10 +83,11 @@ def trained_model(context: AssetExecutionContext, workspace: Workspace) -> Mater
 def model_evaluation(
     context: AssetExecutionContext, workspace: Workspace
 ) -> MaterializeResult[None]:
-    """The model's predictions on the test side and every metric derived from them.
+    """How well the model judges people it has never seen: its answers, and every metric of them.
 
-    The confusion matrix comes first; each metric names its positive set and carries an interval
-    that knows how many participants stand behind it.
+    The unit is the participant, then the single sequence. The confusion matrix comes first; each
+    metric says which classes it counts as positive, and its interval says how far a number from so
+    few people can be trusted.
     """
 
     def build(output: Path, progress: Progress) -> Mapping[str, Any]:
@@ -89,19 +99,26 @@ def model_evaluation(
             training=workspace.settings.training,
             evaluation=workspace.settings.evaluation,
         )
-        run_job(job, workspace.scratch, progress=progress, log=context.log.info)
+        run_job_in_run(
+            context,
+            job,
+            workspace.scratch,
+            progress=progress,
+            launcher=workspace.settings.runtime.evaluation_launcher,
+        )
         return {}
 
-    return materialise(context, workspace, MODEL_EVALUATION, build, _describe_evaluation)
+    return materialise(context, workspace, MODEL_EVALUATION, build, describe_evaluation)
 
 
 @stage_asset(MODEL_EXPLANATION, group="experiments", kinds={"torch"}, owner="research", pool="gpu")
 def model_explanation(
     context: AssetExecutionContext, workspace: Workspace
 ) -> MaterializeResult[None]:
-    """Where the model looks: means over classes and phases of the walk, and checks of the maps.
+    """Where on the silhouette, and when in the walk, the model finds what decides its answer.
 
-    No picture shows fewer than five people.
+    Pictures are means over at least five people. The sanity checks tell whether a map depends on
+    what the model has learned at all; one that fails them should not be read.
     """
 
     def build(output: Path, progress: Progress) -> Mapping[str, Any]:
@@ -113,10 +130,16 @@ def model_explanation(
             training=workspace.settings.training,
             explanation=workspace.settings.explanation,
         )
-        run_job(job, workspace.scratch, progress=progress, log=context.log.info)
+        run_job_in_run(
+            context,
+            job,
+            workspace.scratch,
+            progress=progress,
+            launcher=workspace.settings.runtime.evaluation_launcher,
+        )
         return {}
 
-    return materialise(context, workspace, MODEL_EXPLANATION, build, _describe_explanation)
+    return materialise(context, workspace, MODEL_EXPLANATION, build, describe_explanation)
 
 
 def _job_arguments(workspace: Workspace, key: str, output: Path) -> dict[str, Any]:
@@ -132,43 +155,3 @@ def _job_arguments(workspace: Workspace, key: str, output: Path) -> dict[str, An
         "scratch": workspace.scratch / "training",
         "device": workspace.settings.runtime.device,
     }
-
-
-def _describe_model(directory: Path) -> Metadata:
-    from transforms.describe.plots import plot_learning_curves
-
-    return {
-        "model": MetadataValue.json(json.loads((directory / "model.json").read_bytes())),
-        "learning_curves": show_png(
-            plot_learning_curves(directory / "history.csv", max_bytes=PICTURE_MAX_BYTES),
-            "loss and accuracy on the selection side over steps",
-        ),
-    }
-
-
-def _describe_evaluation(directory: Path) -> Metadata:
-    from transforms.describe.plots import plot_confusion
-
-    metrics = json.loads((directory / "metrics.json").read_bytes())
-    unit = metrics["units"]["participant"]
-    headline = {
-        f"participant/{name}": entry["value"]
-        for name, entry in unit["metrics"].items()
-        if entry["value"] is not None
-    }
-    return headline | {
-        "confusion": show_png(
-            plot_confusion(unit["confusion"], unit["labels"], max_bytes=PICTURE_MAX_BYTES),
-            "confusion matrix over participants",
-        ),
-        "metrics": MetadataValue.json(metrics),
-    }
-
-
-def _describe_explanation(directory: Path) -> Metadata:
-    summary = json.loads((directory / "explanation.json").read_bytes())
-    pictures = {
-        path.stem: show_png(path.read_bytes(), path.stem)
-        for path in sorted(directory.glob("evidence-*.png"))
-    }
-    return {"explanation": MetadataValue.json(summary), **pictures}

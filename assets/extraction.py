@@ -10,7 +10,16 @@ from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 from assets.intake import INTAKE_REGISTER
 from assets.materialise import Metadata, materialise
 from assets.partitions import Partitioning
-from assets.previews import PICTURE_MAX_BYTES, count_by, read_table, show_png, show_table
+from assets.previews import (
+    PICTURE_MAX_BYTES,
+    count_by,
+    describe_table,
+    read_table,
+    show_columns,
+    show_json,
+    show_png,
+    show_table,
+)
 from assets.sources import MODEL_WEIGHTS, OVERRIDES, RAW_COHORT, SYNTHETIC_TRUTH
 from assets.stage import UNFINISHED, Stage, input_directories, stage_asset
 from assets.workspace import Workspace
@@ -43,7 +52,12 @@ EXTRACTION_SCORE: Final = Stage(
 
 
 @stage_asset(
-    SILHOUETTE_SEQUENCES, group="extraction", kinds={"opencv", "parquet"}, owner="data-engineering"
+    SILHOUETTE_SEQUENCES,
+    group="extraction",
+    kinds={"opencv", "parquet"},
+    owner="data-engineering",
+    pool="extraction",
+    is_automatic=True,
 )
 def silhouette_sequences(
     context: AssetExecutionContext, workspace: Workspace
@@ -122,20 +136,28 @@ def plan_extraction(workspace: Workspace, batch_id: str) -> "Work":
 
 def _describe_sequences(directory: Path) -> Metadata:
     from transforms.describe.contact_sheet import draw_cohort_sheet, draw_recording_sheet
+    from transforms.describe.data_figures import draw_extraction_outcome
     from transforms.describe.recording_sheets import SHEETS_NAME
+    from transforms.describe.style import figure_to_png
 
     recordings = read_table(directory, "recordings.parquet")
     frames = read_table(directory, "frames.parquet")
     sequences = read_table(directory, "sequences.parquet")
     ranked = recordings.sort("quality_score", "recording_id", nulls_last=False)
+    quality = figure_to_png(
+        draw_extraction_outcome(frames, recordings), max_bytes=PICTURE_MAX_BYTES
+    )
     metadata: Metadata = {
+        **describe_table(directory, "recordings.parquet"),
         "recordings": recordings.height,
         "sequences": sequences.height,
         "frames": frames.height,
         "kept_frames": int((frames["status"] == "kept").sum()),
         "verdicts": show_table(count_by(recordings, "verdict", "reason_code")),
         "dropped_frames": show_table(count_by(frames, "status", "reason")),
+        "quality": show_png(quality, "what became of the frames, and how much of each recording"),
         "contact_sheets": MetadataValue.path(directory / SHEETS_NAME),
+        "frames_columns": show_columns(directory / "frames.parquet"),
         "quality_worst_first": show_table(
             ranked.select(name for name in _QUALITY_COLUMNS if name in ranked.columns)
         ),
@@ -169,7 +191,13 @@ _QUALITY_COLUMNS: Final = (
 )
 
 
-@stage_asset(EXTRACTION_SCORE, group="extraction", kinds={"python"}, owner="data-engineering")
+@stage_asset(
+    EXTRACTION_SCORE,
+    group="extraction",
+    kinds={"python"},
+    owner="data-engineering",
+    is_automatic=True,
+)
 def extraction_score(
     context: AssetExecutionContext, workspace: Workspace
 ) -> MaterializeResult[None]:
@@ -191,4 +219,5 @@ def extraction_score(
 
 def _describe_score(directory: Path) -> Metadata:
     score = json.loads((directory / "score.json").read_bytes())
-    return {key: value for key, value in score.items() if key != "recordings"}
+    numbers = {key: value for key, value in score.items() if key != "recordings"}
+    return {**numbers, "score": show_json(directory / "score.json")}

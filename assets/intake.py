@@ -8,7 +8,7 @@ from dagster import AssetExecutionContext, MaterializeResult
 
 from assets.materialise import Metadata, materialise
 from assets.partitions import Partitioning
-from assets.previews import count_by, read_table, show_table
+from assets.previews import count_by, describe_table, read_table, show_columns, show_table
 from assets.sources import RAW_COHORT
 from assets.stage import Stage, stage_asset
 from assets.workspace import Workspace
@@ -25,7 +25,13 @@ INTAKE_REGISTER: Final = Stage(
 )
 
 
-@stage_asset(INTAKE_REGISTER, group="intake", kinds={"parquet", "python"}, owner="data-management")
+@stage_asset(
+    INTAKE_REGISTER,
+    group="intake",
+    kinds={"parquet", "python"},
+    owner="data-management",
+    is_automatic=True,
+)
 def intake_register(
     context: AssetExecutionContext, workspace: Workspace
 ) -> MaterializeResult[None]:
@@ -54,10 +60,12 @@ def _describe(directory: Path) -> Metadata:
     recordings = read_table(directory, "recordings.parquet")
     problems = read_table(directory, "problems.parquet")
     return {
+        **describe_table(directory, "recordings.parquet"),
         "participants": read_table(directory, "participants.parquet").height,
         "recordings": recordings.height,
         "accepted": recordings.filter(recordings["verdict"] == "accepted").height,
         "problems": problems.height,
         "verdicts": show_table(count_by(recordings, "verdict", "reason_code")),
         "first_problems": show_table(problems),
+        "participants_columns": show_columns(directory / "participants.parquet"),
     }

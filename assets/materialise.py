@@ -3,21 +3,22 @@
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from dagster import AssetExecutionContext, DataVersion, MaterializeResult
+from dagster import AssetExecutionContext, DataVersion, MaterializeResult, MetadataValue
 from filelock import FileLock
 
-from assets.dvc_lock import pin_output
+from assets.dvc_lock import pin_output, pin_outputs
+from assets.guards import refuse_failed_inputs
 from assets.partitions import Partitioning
+from assets.previews import show_files
 from assets.progress import progress_for
+from assets.run_choices import StageChoices
 from assets.stage import PARTITION, Stage, is_fresh, label, lineage_of
 from assets.workspace import Workspace
 from transforms.files import publish_directory
 from transforms.manifest import directory_version, read_manifest, write_manifest
 from transforms.progress import Progress
-
-FORCE_TAG: Final = "gaitworks/force"
 
 Metadata = dict[str, Any]  # `Any`: Dagster turns plain values of many kinds into metadata
 Build = Callable[[Path, Progress], Mapping[str, Any]]
@@ -42,9 +43,10 @@ def materialise(
     """
     partition = context.partition_key if context.has_partition_key else None
     directory = stage.directory(workspace, partition)
+    refuse_failed_inputs(context.instance, workspace, stage, partition)
     with lock_of(workspace, stage, partition):
-        forced = context.run.tags.get(FORCE_TAG) == "true"
-        reused = not forced and is_fresh(workspace, stage, partition)
+        choices = StageChoices(**context.op_execution_context.op_config)
+        reused = not choices.force and is_fresh(workspace, stage, partition)
         if not reused:
             _remove_orphans(workspace, stage)
             lineage = lineage_of(workspace, stage, partition)
@@ -52,14 +54,20 @@ def materialise(
                 facts = build(staging, progress)
                 write_manifest(staging, kind=stage.name, facts={**facts, "lineage": lineage})
             pin_output(workspace, stage, partition)
+        else:
+            pin_outputs(workspace, [stage])  # of a run that was killed before it did
         version = directory_version(directory)
-    files = read_manifest(directory)["files"]
+    manifest = read_manifest(directory)
+    inputs = manifest["facts"]["lineage"]["inputs"]
     common: Metadata = {
         "reused": reused,
-        "path": directory.relative_to(workspace.path).as_posix(),
+        "path": MetadataValue.path(directory),
         "version": version,
-        "files": len(files),
-        "bytes": sum(entry["bytes"] for entry in files),
+        "code_version": stage.code_version,
+        "inputs": MetadataValue.json({name: version[:12] for name, version in inputs.items()}),
+        "files": len(manifest["files"]),
+        "bytes": sum(entry["bytes"] for entry in manifest["files"]),
+        "file_list": show_files(manifest),
     }
     return MaterializeResult(
         metadata=common | describe(directory), data_version=DataVersion(version)

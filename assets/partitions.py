@@ -77,13 +77,16 @@ def list_intake_batches(raw: Path) -> list[str]:
 
     Writers put the tables last, so a batch that is still being copied is not listed.
     """
+    return [
+        name
+        for name in list_batch_folders(raw)
+        if (raw / name / "participants.csv").is_file() and (raw / name / "recordings.csv").is_file()
+    ]
+
+
+def list_batch_folders(raw: Path) -> list[str]:
+    """Return the folders under `raw/` that are batches or are becoming one."""
     if not raw.is_dir():
         return []
-    return sorted(
-        folder.name
-        for folder in raw.iterdir()
-        if folder.is_dir()
-        and not folder.name.startswith(".")
-        and (folder / "participants.csv").is_file()
-        and (folder / "recordings.csv").is_file()
-    )
+    folders = (entry for entry in raw.iterdir() if entry.is_dir())
+    return sorted(folder.name for folder in folders if not folder.name.startswith("."))

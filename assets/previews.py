@@ -4,16 +4,27 @@ Every picture is inline and below 100 KB; none shows a raw video frame.
 """
 
 import base64
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from dagster import MarkdownMetadataValue, MetadataValue
+from dagster import (
+    MarkdownMetadataValue,
+    MetadataValue,
+    TableColumn,
+    TableColumnConstraints,
+    TableSchema,
+    TableSchemaMetadataValue,
+)
+
+from assets.column_words import COLUMN_WORDS
 
 if TYPE_CHECKING:
     import polars as pl
 
 PICTURE_MAX_BYTES: Final = 74_000  # base64 makes it 99 KB
+_JSON_MAX_BYTES: Final = 60_000
 _TABLE_ROWS: Final = 20
 
 
@@ -45,6 +56,26 @@ def _cell(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def show_json(path: Path) -> MetadataValue[Any]:
+    """Return a JSON file's content where it is small, else the way to it. `Any`: Dagster's own."""
+    data = path.read_bytes()
+    if len(data) > _JSON_MAX_BYTES:
+        return MetadataValue.path(path)
+    return MetadataValue.json(json.loads(data))
+
+
+def show_files(manifest: Mapping[str, Any]) -> MarkdownMetadataValue:
+    """Return the files of a manifest with sizes, rows and hashes, the largest first."""
+    files = sorted(manifest["files"], key=lambda entry: (-entry["bytes"], entry["path"]))
+    lines = [_row(["file", "bytes", "rows", "sha256"]), _row(["---"] * 4)]
+    for entry in files[:_TABLE_ROWS]:
+        cells = (entry["path"], entry["bytes"], entry.get("rows"), entry["sha256"])
+        lines.append(_row(cells))
+    if len(files) > _TABLE_ROWS:
+        lines.append(f"\n… {len(files) - _TABLE_ROWS} more in manifest.json")
+    return MetadataValue.md("\n".join(lines))
+
+
 def count_by(frame: "pl.DataFrame", *columns: str) -> "pl.DataFrame":
     """Return how many rows there are of each combination of values."""
     import polars as pl
@@ -57,3 +88,35 @@ def read_table(directory: Path, name: str) -> "pl.DataFrame":
     import polars as pl
 
     return pl.read_parquet(directory / name)
+
+
+def describe_table(directory: Path, name: str) -> dict[str, Any]:
+    """Return an asset's main table as Dagster shows it: its row count and columns, from its footer.
+
+    `Any`: values of several kinds of metadata.
+    """
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(directory / name) as file:
+        rows = file.metadata.num_rows
+    return {
+        "dagster/row_count": rows,
+        "dagster/column_schema": show_columns(directory / name),
+        "table": MetadataValue.path(directory / name),
+    }
+
+
+def show_columns(path: Path) -> TableSchemaMetadataValue:
+    """Return the columns of a Parquet file: name, type, meaning, and whether it may be empty."""
+    import pyarrow.parquet as pq
+
+    columns = [
+        TableColumn(
+            field.name,
+            type=str(field.type),
+            description=COLUMN_WORDS.get(field.name),
+            constraints=TableColumnConstraints(nullable=field.nullable),
+        )
+        for field in pq.read_schema(path)
+    ]
+    return MetadataValue.table_schema(TableSchema(columns))

@@ -63,10 +63,14 @@ class LineProgress:
         self._label, self._total, self._done = label, total, 0
 
     def advance(self, count: int = 1, note: str = "") -> None:
-        """Count, and write a line when the last one is old or the stretch is over."""
+        """Count, and write a line when the last one is old or the stretch is over.
+
+        A note without a count is a remark, which is worth a line of its own.
+        """
         self._done += count
         now = time.monotonic()
-        if self._done >= self._total or now - self._written > _LINE_EVERY_S:
+        is_remark = count == 0 and bool(note)
+        if is_remark or self._done >= self._total or now - self._written > _LINE_EVERY_S:
             self._written = now
             self._write(f"  {self._label}: {self._done}/{self._total} {note}".rstrip())
 

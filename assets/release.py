@@ -27,7 +27,7 @@ DATASET_RELEASE: Final = Stage(
         RESULTS_REPORT,
     ),
     params=("release", *SNAPSHOT_SECTIONS),
-    code_version="2",
+    code_version="3",
 )
 
 
@@ -37,7 +37,10 @@ DATASET_RELEASE: Final = Stage(
 def dataset_release(
     context: AssetExecutionContext, workspace: Workspace
 ) -> MaterializeResult[None]:
-    """The release candidate: shards, splits, results, schema, data card, licence, checksums.
+    """The release candidate: all that others need to verify, load, judge and cite the data.
+
+    Shards, split and audit, results with model cards, data card (`README.md`), datasheet, Croissant
+    metadata, licence, citation, checksums.
 
     Refused when a check that guards a release fails; one of them, on the report before it, compares
     everything with `dvc.lock`. `gaitworks release build` copies it to `releases/<version>`, which
@@ -53,6 +56,7 @@ def dataset_release(
             evaluation_dirs=input_directories(workspace, MODEL_EVALUATION, DATASET_RELEASE, None),
             release=workspace.settings.release,
             settings={name: workspace.settings.section(name) for name in SNAPSHOT_SECTIONS},
+            model_dirs=input_directories(workspace, TRAINED_MODEL, DATASET_RELEASE, None),
             lineage=lineage_of(workspace, DATASET_RELEASE, None),
         )
         facts: dict[str, Any] = build_release(inputs, output)
@@ -63,5 +67,16 @@ def dataset_release(
 
 def _describe(directory: Path) -> Metadata:
     return {
-        "data_card": MetadataValue.md((directory / "data_card.md").read_text(encoding="utf-8")),
+        "data_card": MetadataValue.md(_without_front_matter(_read(directory, "README.md"))),
+        "datasheet": MetadataValue.md(_read(directory, "datasheet.md")),
+        "audit": MetadataValue.md(_read(directory, "splits/audit.md")),
     }
+
+
+def _read(directory: Path, name: str) -> str:
+    return (directory / name).read_text(encoding="utf-8")
+
+
+def _without_front_matter(text: str) -> str:
+    """Return a data card without the YAML block before it, which is for the hub."""
+    return text.split("---\n", 2)[2].lstrip()

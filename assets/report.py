@@ -1,6 +1,5 @@
 """The report: everything a person wants to see of one run, in one file."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -8,10 +7,12 @@ from typing import Any, Final
 from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
 from assets.dataset import SILHOUETTE_SHARDS
+from assets.dvc_plots import write_dvc_plots
 from assets.experiments import MODEL_EVALUATION, MODEL_EXPLANATION, TRAINED_MODEL
 from assets.extraction import EXTRACTION_SCORE, SILHOUETTE_SEQUENCES
 from assets.intake import INTAKE_REGISTER
 from assets.materialise import Metadata, materialise
+from assets.previews import show_json
 from assets.splits import PARTICIPANT_SPLITS
 from assets.stage import Stage, input_directories, stage_asset
 from assets.workspace import Workspace
@@ -41,7 +42,7 @@ RESULTS_REPORT: Final = Stage(
         MODEL_EXPLANATION,
     ),
     params=SNAPSHOT_SECTIONS,
-    code_version="3",
+    code_version="4",
 )
 
 
@@ -69,6 +70,7 @@ def results_report(context: AssetExecutionContext, workspace: Workspace) -> Mate
             settings={name: workspace.settings.section(name) for name in SNAPSHOT_SECTIONS},
         )
         write_report(inputs, output)
+        write_dvc_plots(output, inputs.experiment_dirs)
         return {}
 
     return materialise(context, workspace, RESULTS_REPORT, build, _describe)
@@ -77,5 +79,5 @@ def results_report(context: AssetExecutionContext, workspace: Workspace) -> Mate
 def _describe(directory: Path) -> Metadata:
     return {
         "report": MetadataValue.path(directory / "report.html"),
-        "summary": MetadataValue.json(json.loads((directory / "summary.json").read_bytes())),
+        "summary": show_json(directory / "summary.json"),
     }

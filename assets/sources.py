@@ -7,7 +7,7 @@ from typing import Final
 from dagster import AssetSpec
 
 from assets.partitions import Partitioning, intake_batches
-from assets.stage import Source
+from assets.stage import BUILT_TAG, Source
 from assets.workspace import Workspace
 from transforms.files import canonical_json, sha256_bytes, sha256_file
 from transforms.weights.registry import REGISTRY_NAME, STORE_NAME, Registry, read_registry
@@ -66,6 +66,11 @@ OVERRIDES: Final = Source("overrides", "overrides", Partitioning.INTAKE_BATCH, i
 MODEL_WEIGHTS: Final = WeightsSource("model_weights", REGISTRY_NAME)
 PARTITIONS: Final = PartitionSource("partitions", "partitions", is_optional=True)
 SYNTHETIC_TRUTH: Final = Source("synthetic_truth", "truth")
+SOURCES: Final = (RAW_COHORT, OVERRIDES, MODEL_WEIGHTS, PARTITIONS, SYNTHETIC_TRUTH)
+
+# The form in which a source is read; raised when another form is understood or asked for.
+_FORM: Final = "1"
+_GIVEN: Final = {BUILT_TAG: "by_nobody"}
 
 raw_cohort: Final = AssetSpec(
     RAW_COHORT.name,
@@ -74,6 +79,8 @@ raw_cohort: Final = AssetSpec(
         "`recordings.csv` and `videos/`. Raw video never leaves this folder."
     ),
     group_name="sources",
+    code_version=_FORM,
+    tags=_GIVEN,
     kinds={"mp4", "csv"},
     owners=["team:data-management"],
     partitions_def=intake_batches,
@@ -86,6 +93,8 @@ synthetic_truth: Final = AssetSpec(
         "`gaitworks synth`. Only `extraction_score` reads it. Empty for a real cohort."
     ),
     group_name="sources",
+    code_version=_FORM,
+    tags=_GIVEN,
     kinds={"numpy"},
     owners=["team:data-engineering"],
     metadata={"folder": SYNTHETIC_TRUTH.folder},
@@ -97,6 +106,8 @@ overrides: Final = AssetSpec(
         "of who accepted or rejected what, and why. It wins over the quality gates."
     ),
     group_name="sources",
+    code_version=_FORM,
+    tags=_GIVEN,
     kinds={"csv"},
     owners=["team:data-management"],
     partitions_def=intake_batches,
@@ -109,6 +120,8 @@ partitions: Final = AssetSpec(
         "the protocol `imported` reads one."
     ),
     group_name="sources",
+    code_version=_FORM,
+    tags=_GIVEN,
     kinds={"json"},
     owners=["team:research"],
     metadata={"folder": PARTITIONS.folder},
@@ -121,6 +134,8 @@ model_weights: Final = AssetSpec(
         "nothing downloads behind anybody's back."
     ),
     group_name="sources",
+    code_version=_FORM,
+    tags=_GIVEN,
     kinds={"toml"},
     owners=["team:data-engineering"],
     metadata={"file": MODEL_WEIGHTS.folder},

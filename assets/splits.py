@@ -5,11 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
+from dagster import AssetExecutionContext, MaterializeResult
 
 from assets.dataset import SILHOUETTE_SHARDS
 from assets.materialise import Metadata, materialise
-from assets.previews import PICTURE_MAX_BYTES, read_table, show_png, show_table
+from assets.previews import (
+    PICTURE_MAX_BYTES,
+    describe_table,
+    read_table,
+    show_json,
+    show_png,
+    show_table,
+)
 from assets.sources import PARTITIONS
 from assets.stage import Stage, stage_asset
 from assets.workspace import Workspace
@@ -25,7 +32,13 @@ PARTICIPANT_SPLITS: Final = Stage(
 )
 
 
-@stage_asset(PARTICIPANT_SPLITS, group="splits", kinds={"parquet", "ortools"}, owner="research")
+@stage_asset(
+    PARTICIPANT_SPLITS,
+    group="splits",
+    kinds={"parquet", "ortools"},
+    owner="research",
+    is_automatic=True,
+)
 def participant_splits(
     context: AssetExecutionContext, workspace: Workspace
 ) -> MaterializeResult[None]:
@@ -76,6 +89,7 @@ def _describe(directory: Path) -> Metadata:
     mark = mark_of(split, proof)
     tabulate = describe_folds if proof["protocol"] == "k_fold" else describe_sides
     metadata: Metadata = {
+        **describe_table(directory, "split.parquet"),
         "protocol": proof["protocol"],
         "variants": split["variant"].n_unique(),
         "participant_disjointness": proof["participant_disjointness"],
@@ -84,7 +98,7 @@ def _describe(directory: Path) -> Metadata:
         "picture": show_png(
             plot_split(split, proof, max_bytes=PICTURE_MAX_BYTES), "what each side or fold holds"
         ),
-        "proof": MetadataValue.json(proof),
+        "proof": show_json(directory / "proof.json"),
     }
     if mark is not None:
         metadata["warning"] = f"{mark.short}. {mark.text}"

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from dagster import AssetsDefinition, MaterializeResult, MetadataValue, asset
+from dagster import AssetsDefinition, AutomationCondition, MaterializeResult, MetadataValue, asset
 
 from assets.partitions import Partitioning
+from assets.run_choices import StageChoices
 from assets.workspace import Workspace
 from transforms.errors import InputError, IntegrityError
 from transforms.files import sha256_bytes
@@ -21,6 +22,13 @@ from transforms.manifest import directory_version, read_manifest, verify_directo
 PARTITION: Final = "{partition}"
 UNFINISHED: Final = "unfinished"
 """The fact in a manifest that lists what a run could not finish and the next one should."""
+BUILT_TAG: Final = "gaitworks/built"
+"""The tag that tells in the UI whether an asset waits for a person."""
+
+# Every input is there, none is being built, and every check that guards an input has passed.
+_WHEN_INPUTS_CHANGED: Final = (
+    AutomationCondition.eager() & AutomationCondition.all_deps_blocking_checks_passed()
+).with_label("its inputs have changed and passed their checks")
 
 
 @dataclass(frozen=True)
@@ -93,7 +101,13 @@ class Stage:
 
 
 def stage_asset(
-    stage: Stage, *, group: str, kinds: set[str], owner: str, pool: str | None = None
+    stage: Stage,
+    *,
+    group: str,
+    kinds: set[str],
+    owner: str,
+    pool: str | None = None,
+    is_automatic: bool = False,
 ) -> Callable[[Callable[..., MaterializeResult[None]]], AssetsDefinition]:
     """Make the decorated function the Dagster asset of a stage; its docstring describes it.
 
@@ -103,17 +117,21 @@ def stage_asset(
         kinds: the technologies shown on it.
         owner: the team that answers for it.
         pool: a concurrency pool its runs take a slot of.
+        is_automatic: built without a person's click as soon as what it reads has changed.
     """
     return asset(
         name=stage.name,
         deps=[source.name for source in stage.inputs],
         partitions_def=stage.partitioning.definition,
         code_version=stage.code_version,
+        config_schema=StageChoices.to_fields_dict(),
         metadata={"output": stage.folder, "params": MetadataValue.json(list(stage.params))},
         group_name=group,
         kinds=kinds,
         owners=[f"team:{owner}"],
+        tags={BUILT_TAG: "automatically" if is_automatic else "by_a_person"},
         pool=pool,
+        automation_condition=_WHEN_INPUTS_CHANGED if is_automatic else None,
     )
 
 

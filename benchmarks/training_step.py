@@ -179,7 +179,7 @@ def measure_in_turns(arguments: argparse.Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {
         "largest difference of judged logits": float((said["ours"] - said["plain"]).abs().max())
     }
-    for work, by_kind in spent.items():
+    for work in spent:
         for index, unit in enumerate(("wall_s", "cpu_s")):
             times = {kind: [pair[index] for pair in spent[work][kind]] for kind in kinds}
             result[f"{work} {unit}"] = {kind: statistics.median(times[kind]) for kind in kinds} | {
@@ -187,9 +187,7 @@ def measure_in_turns(arguments: argparse.Namespace) -> dict[str, Any]:
                 for kind in kinds[1:]
             }
     seconds = result["step wall_s"]
-    result["hours for 20,000 steps"] = {
-        kind: seconds[kind] * PAPER_STEPS / 3600 for kind in kinds
-    }
+    result["hours for 20,000 steps"] = {kind: seconds[kind] * PAPER_STEPS / 3600 for kind in kinds}
     result["sequences judged per second"] = {
         kind: 1 / result["judging wall_s"][kind] for kind in kinds
     }

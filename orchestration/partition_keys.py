@@ -7,17 +7,28 @@ from dagster import (
 )
 
 from assets.partitions import Partitioning
+from assets.source_reports import report_sources
 from assets.workspace import Workspace
 
 
 def partition_requests(
-    instance: DagsterInstance, workspace: Workspace, partitioning: Partitioning
+    instance: DagsterInstance,
+    workspace: Workspace,
+    partitioning: Partitioning,
+    wanted: list[str] | None = None,
 ) -> list[AddDynamicPartitionsRequest | DeleteDynamicPartitionsRequest]:
-    """Return what has to be added to and removed from one set of partitions."""
+    """Return what has to be added to and removed from one set of partitions.
+
+    Args:
+        instance: what it holds now.
+        workspace: what it should hold, if not `wanted`.
+        partitioning: which set.
+        wanted: the keys that should be left.
+    """
     definition = partitioning.definition
     if definition is None or definition.name is None:
         return []
-    wanted = workspace.partition_keys(partitioning)
+    wanted = workspace.partition_keys(partitioning) if wanted is None else wanted
     present = instance.get_dynamic_partitions(definition.name)
     added = [key for key in wanted if key not in present]
     removed = [key for key in present if key not in wanted]
@@ -30,7 +41,7 @@ def partition_requests(
 
 
 def register_partitions(instance: DagsterInstance, workspace: Workspace) -> None:
-    """Apply `partition_requests` of every kind at once."""
+    """Apply `partition_requests` of every kind at once, and report the sources as they are."""
     for partitioning in Partitioning:
         for request in partition_requests(instance, workspace, partitioning):
             if isinstance(request, AddDynamicPartitionsRequest):
@@ -40,3 +51,5 @@ def register_partitions(instance: DagsterInstance, workspace: Workspace) -> None
             else:
                 for key in request.partition_keys:
                     instance.delete_dynamic_partition(request.partitions_def_name, key)
+    batches = workspace.partition_keys(Partitioning.INTAKE_BATCH)
+    report_sources(instance, workspace, batches)

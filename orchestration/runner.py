@@ -1,10 +1,12 @@
 """Runs stages from the command line through Dagster, skipping what is fresh."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from dagster import (
+    AssetCheckEvaluation,
     AssetSelection,
     DagsterInstance,
     DagsterRunStatus,
@@ -20,7 +22,6 @@ from filelock import FileLock, Timeout
 from assets.catalogue import ASSETS, SOURCE_SPECS, STAGES
 from assets.checks import ALL_CHECKS
 from assets.dvc_lock import pin_outputs
-from assets.materialise import FORCE_TAG
 from assets.partitions import Partitioning
 from assets.progress import LAUNCHED_BY_CLI, LAUNCHED_BY_TAG
 from assets.stage import Stage, is_fresh, label
@@ -94,46 +95,82 @@ def run_stages(
 ) -> list[Outcome]:
     """Bring stages up to date, in order; what is fresh and checked is left alone.
 
+    A partition that fails does not keep the others of its stage from being built.
+
     Raises:
         GaitworksError: a stage or one of its blocking checks failed; later stages did not run.
     """
     outcomes: list[Outcome] = []
-    instance: DagsterInstance | None = None
-    lock = _lock_runs(workspace, report)
-    try:
+    runner = _Runner(workspace, force=force, report=report)
+    with _lock_runs(workspace, report), closing(runner):
         for stage in stages:
-            for key in partitions_to_run(workspace, stage, partition):
-                began = time.monotonic()
-                is_current = is_fresh(workspace, stage, key) and is_checked(workspace, stage, key)
-                if is_current and not force:
-                    report(f"✓ {label(stage, key)}: up to date")
-                else:
-                    if instance is None:
-                        instance = open_instance(workspace)
-                        _end_killed_runs(instance)
-                        register_partitions(instance, workspace)
-                    report(f"▶ {label(stage, key)}")
-                    _run_one(workspace, instance, stage, key, force=force)
-                    mark_checked(workspace, stage, key)
-                    report(f"✓ {label(stage, key)}: {time.monotonic() - began:.1f} s")
-                outcomes.append(
-                    Outcome(
-                        stage=stage.name,
-                        partition=key,
-                        is_built=not is_current or force,
-                        seconds=round(time.monotonic() - began, 3),
-                        version=stage.version(workspace, key),
-                    )
-                )
+            keys = partitions_to_run(workspace, stage, partition)
+            failures: list[GaitworksError] = []
+            for key in keys:
+                try:
+                    outcomes.append(runner.bring_up_to_date(stage, key))
+                except GaitworksError as error:
+                    report(f"✗ {label(stage, key)}: {error.what}")
+                    failures.append(error)
+            if failures:
+                raise _sum_up(failures, stage, len(keys))
         pin_outputs(workspace, stages)
-    finally:
-        if instance is not None:
-            instance.dispose()
-        lock.release()
     return outcomes
 
 
-def _lock_runs(workspace: Workspace, report: Report) -> FileLock:
+class _Runner:
+    """Runs one partition of one stage after the other; opens the instance only where it must."""
+
+    def __init__(self, workspace: Workspace, *, force: bool, report: Report) -> None:
+        self._workspace = workspace
+        self._force = force
+        self._report = report
+        self._instance: DagsterInstance | None = None
+
+    def bring_up_to_date(self, stage: Stage, key: str | None) -> Outcome:
+        workspace, began = self._workspace, time.monotonic()
+        is_current = is_fresh(workspace, stage, key) and is_checked(workspace, stage, key)
+        if is_current and not self._force:
+            self._report(f"✓ {label(stage, key)}: up to date")
+        else:
+            self._report(f"▶ {label(stage, key)}")
+            _run_one(workspace, self._open_instance(), stage, key, force=self._force)
+            mark_checked(workspace, stage, key)
+            self._report(f"✓ {label(stage, key)}: {time.monotonic() - began:.1f} s")
+        return Outcome(
+            stage=stage.name,
+            partition=key,
+            is_built=not is_current or self._force,
+            seconds=round(time.monotonic() - began, 3),
+            version=stage.version(workspace, key),
+        )
+
+    def close(self) -> None:
+        if self._instance is not None:
+            self._instance.dispose()
+
+    def _open_instance(self) -> DagsterInstance:
+        if self._instance is None:
+            self._instance = open_instance(self._workspace)
+            _end_killed_runs(self._instance)
+            register_partitions(self._instance, self._workspace)
+        return self._instance
+
+
+def _sum_up(failures: list[GaitworksError], stage: Stage, partition_count: int) -> GaitworksError:
+    """Return one error for what failed of a stage; its other partitions are built."""
+    first = failures[0]
+    if len(failures) == 1:
+        return first
+    return type(first)(
+        f"{len(failures)} of {partition_count} partitions of {stage.name} failed",
+        found="; ".join(str(error) for error in failures),
+        fix="see each above; the others are built, and the next run does only these",
+    )
+
+
+@contextmanager
+def _lock_runs(workspace: Workspace, report: Report) -> Iterator[None]:
     """Let one command at a time run stages of a workspace; a second one waits and says so."""
     path = workspace.scratch / "locks" / "run.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -143,7 +180,10 @@ def _lock_runs(workspace: Workspace, report: Report) -> FileLock:
     except Timeout:
         report("another gaitworks command is running stages here; waiting for it")
         lock.acquire()
-    return lock
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _end_killed_runs(instance: DagsterInstance) -> None:
@@ -177,8 +217,11 @@ def _run_one(
                 instance=instance,
                 resources={"workspace": workspace},
                 partition_key=partition,
-                tags={LAUNCHED_BY_TAG: LAUNCHED_BY_CLI, FORCE_TAG: str(force).lower()},
-                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                tags={LAUNCHED_BY_TAG: LAUNCHED_BY_CLI},
+                run_config={
+                    "ops": {stage.name: {"config": {"force": force}}},
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
             )
             raise_if_interrupted()
     except DagsterExecutionInterruptedError:
@@ -200,5 +243,7 @@ def _failed_checks(instance: DagsterInstance, stage: Stage) -> list[str]:
     return [
         f"{evaluation.check_name}: {evaluation.description or 'failed'}"
         for evaluation in evaluations
-        if evaluation is not None and evaluation.blocking and not evaluation.passed
+        if isinstance(evaluation, AssetCheckEvaluation)
+        and evaluation.blocking
+        and not evaluation.passed
     ]

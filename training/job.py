@@ -13,10 +13,10 @@ from transforms.settings import (
     EvaluationSettings,
     ExplanationSettings,
     Name,
-    Section,
     Seed,
     TrainingSettings,
 )
+from transforms.settings_section import Section
 
 
 class _ExperimentJob(Section):
@@ -60,7 +60,7 @@ class FinishedModelJob(_ExperimentJob):
 
 
 class EvaluationJob(FinishedModelJob):
-    """Judge one trained model on the test side; writes predictions.parquet and metrics.json."""
+    """Judge one trained model on the test side; writes both sides' predictions and metrics.json."""
 
     kind: Literal["evaluation"] = "evaluation"
     evaluation: EvaluationSettings

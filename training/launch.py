@@ -19,6 +19,11 @@ def read_process_count() -> int:
     return int(os.environ["WORLD_SIZE"]) if "TORCHELASTIC_RUN_ID" in os.environ else 1
 
 
+def is_first_process() -> bool:
+    """Tell whether this process is the only one, or the first of those `torchrun` has started."""
+    return read_process_count() == 1 or os.environ["RANK"] == "0"
+
+
 def launch_fabric(settings: TrainingSettings, device: str) -> "Fabric":
     """Return Fabric on the device of this process, joined with the others if there are any.
 

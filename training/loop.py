@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -114,7 +114,7 @@ def train_model(
         weight_decay=settings.weight_decay,
     )
     # Judging stays eager: its pieces are of many lengths, and each would be compiled anew.
-    stepped = torch.compile(module) if settings.compile_step else module
+    stepped = cast(nn.Module, torch.compile(module)) if settings.compile_step else module
     model, wrapped_optimiser = fabric.setup(stepped, optimiser)
     checkpoint = load_newest_checkpoint(checkpoints) or Checkpoint(0, {}, {}, None, [])
     _require_one_start(checkpoint.step, fabric, checkpoints)
@@ -149,12 +149,16 @@ def train_model(
                 rows = _describe_steps(pending, done, losses, settings)
                 require_finite_losses(rows, label, checkpoints)
                 history += rows
-                progress.advance(len(pending), f"loss {rows[-1].loss:.3f}")
+                last = rows[-1]
+                note = f"loss {last.loss:.3f}, learning rate {last.learning_rate:.3g}"
+                progress.advance(len(pending), note)
                 pending.clear()
             if is_checkpoint:
                 require_finite_weights(module, done, label, checkpoints)
                 accuracy = _judge(run, module, fabric)
                 history[-1] = replace(history[-1], selection_accuracy=accuracy)
+                if accuracy is not None:
+                    progress.advance(0, f"step {done}: selection accuracy {accuracy:.3f}")
                 if accuracy is not None and (best is None or accuracy >= best.accuracy):
                     best = Best(done, accuracy, _copy_state(module))
                 if fabric.is_global_zero:

@@ -1,14 +1,14 @@
-"""`python -m training.run JOB.json`: one training or evaluation in a process of its own.
+"""`python -m training.run JOB.json`: one training, evaluation or explanation in its own process.
 
 Under `torchrun -m training.run JOB.json` several processes train together; the first one speaks,
 and any that fails.
 
-Standard output carries one JSON object per line: `{"start": label, "total": n}`,
-`{"advance": n, "note": text}`, and on failure `{"error": {...}}` with the fields of the error tree,
-its exit code being the process's.
+It tells on standard output, one JSON object per line: `{"start": label, "total": n}`,
+`{"advance": n, "note": text}`, `{"log": text}` and, as the last, `{"done": {...}}` or
+`{"error": {...}}` with the fields of the error tree, its exit code being the process's. Where
+Dagster Pipes is announced, in the environment or by its options, they are Pipes messages.
 """
 
-import json
 import os
 import sys
 import traceback
@@ -17,47 +17,52 @@ from pathlib import Path
 from typing import Any
 
 from training.failures import raise_on_termination, translate_failure
+from training.history import HISTORY_NAME, parse_history
 from training.job import EvaluationJob, Job, TrainingJob, read_job
-from training.launch import read_process_count
+from training.launch import is_first_process, read_process_count
+from training.reporting import JsonReporter, Reporter, open_reporter, split_arguments
 from transforms.errors import GaitworksError, SettingsError
 from transforms.processes import exit_with_parent
 from transforms.progress import Progress
 
 
-class JsonProgress:
-    """Writes progress as JSON lines to standard output."""
-
-    def start(self, label: str, total: int) -> None:
-        """Announce a stretch of work."""
-        _emit({"start": label, "total": total})
-
-    def advance(self, count: int = 1, note: str = "") -> None:
-        """Announce finished units."""
-        _emit({"advance": count, "note": note})
-
-
 def main(arguments: Sequence[str]) -> int:
     """Run the job that the only argument names and return the exit code."""
     exit_with_parent()
+    reporter: Reporter = JsonReporter()
     try:
-        if len(arguments) != 1:
+        words, announced = split_arguments(arguments)
+        reporter = open_reporter(announced, is_first_process=is_first_process())
+        if len(words) != 1:
             raise SettingsError(
                 "one job file is needed",
                 expected="python -m training.run JOB.json",
-                found=f"{len(arguments)} argument(s)",
+                found=f"{len(words)} argument(s)",
             )
-        run_job(read_job(Path(arguments[0])), JsonProgress())
+        job = read_job(Path(words[0]))
+        facts = run_job(job, reporter)
     except GaitworksError as error:
-        return _report(error)
+        reporter.fail(error)
+        return error.exit_code
     except Exception as error:
         # The last line of defence: whatever it is, the caller gets an error it can show.
         traceback.print_exc()
-        return _report(translate_failure(error))
+        translated = translate_failure(error).with_traceback(error.__traceback__)
+        reporter.fail(translated)
+        return translated.exit_code
+    if is_first_process():
+        if isinstance(job, TrainingJob):
+            reporter.log(_summarise(job))
+        reporter.finish(facts)
     return 0
 
 
-def run_job(job: Job, progress: Progress) -> None:
-    """Run a job with deterministic kernels and its settings' number of threads."""
+def run_job(job: Job, progress: Progress) -> dict[str, Any]:
+    """Run a job with deterministic kernels and its settings' number of threads.
+
+    Returns:
+        What it was computed with: `device` and `process_count`.
+    """
     # cuBLAS reads this when it starts; without it deterministic mode refuses matrix products.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
@@ -91,15 +96,18 @@ def run_job(job: Job, progress: Progress) -> None:
         from training.explain import run_explanation
 
         run_explanation(job, device=device, progress=progress)
+    return {"device": device, "process_count": process_count}
 
 
-def _report(error: GaitworksError) -> int:
-    _emit({"error": {"what": error.what, **error.details(), "exit_code": error.exit_code}})
-    return error.exit_code
-
-
-def _emit(event: dict[str, Any]) -> None:
-    print(json.dumps(event), flush=True)
+def _summarise(job: TrainingJob) -> str:
+    """Return how the training ended, from the history it wrote."""
+    last = parse_history((job.output / HISTORY_NAME).read_bytes())[-1]
+    accuracy = last.selection_accuracy
+    judged = "" if accuracy is None else f", selection accuracy {accuracy:.3f}"
+    return (
+        f"{job.experiment}: {last.step} steps, loss {last.loss:.4g}, "
+        f"learning rate {last.learning_rate:.3g}{judged}"
+    )
 
 
 if __name__ == "__main__":

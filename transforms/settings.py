@@ -8,40 +8,36 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from transforms.errors import SettingsError
+from transforms.release.settings import ReleaseSettings
+from transforms.settings_section import Section
 
 Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Licence = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")]  # SPDX
 Surroundings = Literal["white", "scene"]
 Device = Literal["auto", "cpu", "cuda"]
 Engine = Literal["local", "ray"]
+Words = Annotated[
+    tuple[Annotated[str, Field(min_length=1, pattern=r"^[^\x00\r\n]*$")], ...], Field(max_length=64)
+]
 FrameSampling = Literal["fixed_unordered", "fixed_ordered"]
 Ratio = Literal["ratio_1_1_2", "ratio_1_1_4", "ratio_1_1_8", "ratio_1_1_16"]
 Protocol = Literal["fixed_test_nested", "paper_exact", "k_fold", "sequence_wise", "imported"]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 
 
-class Section(BaseModel):
-    """What all sections share: frozen, strict about keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class SynthSettings(Section):
     """The synthetic cohort of walking videos that `gaitworks synth` makes."""
 
     seed: Seed = 2026
-    participants: dict[Literal["positive", "neutral", "negative"], Positive] = {
-        "positive": 11,
-        "neutral": 9,
-        "negative": 18,
-    }
+    participants: dict[Literal["positive", "neutral", "negative"], Positive] = Field(
+        default={"positive": 11, "neutral": 9, "negative": 18}
+    )
     batches: Positive = 2
     second_session_fraction: Probability = 0.25
     bystander_fraction: Probability = 0.35
@@ -272,22 +268,15 @@ class ExplanationSettings(Section):
     correlation_limit: Fraction = 0.5
 
 
-class ReleaseSettings(Section):
-    """What a release says of itself."""
-
-    version: Annotated[str, Field(pattern=r"^20\d\d\.(1[0-2]|[1-9])\.\d+$")] = "2026.11.0"
-    title: Annotated[str, Field(min_length=3)] = "Synthetic gait silhouettes"
-    description: str = "Silhouettes of synthetic walkers, made by the Gaitworks demo."
-    licence: Licence = "CC-BY-4.0"
-    creators: Annotated[tuple[str, ...], Field(min_length=1)] = ("The Gaitworks authors",)
-
-
 class RuntimeSettings(Section):
     """Speed only. Another device rounds otherwise, which is why its name is in the cache's keys."""
 
     worker_count: Annotated[int, Field(ge=0)] = 0  # 0: one per core
     device: Device = "auto"
     extraction_engine: Engine = "local"  # ray: the cluster that RAY_ADDRESS names, or a local one
+    # The words before `-m training.run JOB`; none means the interpreter of this installation.
+    training_launcher: Words = ()
+    evaluation_launcher: Words = ()  # of evaluation and explanation, which run in one process
 
 
 class Settings(Section):

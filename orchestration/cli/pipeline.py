@@ -12,6 +12,7 @@ import typer
 from assets.catalogue import STAGES
 from assets.partitions import Partitioning
 from assets.stage import Stage, is_fresh, label
+from assets.verification import find_damage, published_outputs
 from assets.workspace import Workspace
 from orchestration.cli.cohort import make_cohort
 from orchestration.cli.console import print_json, say, workspace_of
@@ -101,16 +102,11 @@ def status(
 
 def verify(context: typer.Context) -> None:
     """Hash every published file and compare it with its manifest."""
-    from transforms.manifest import verify_directory
-
     workspace = workspace_of(context)
     problems = []
-    for stage in STAGES:
-        for key in _existing_partitions(workspace, stage):
-            directory = stage.directory(workspace, key)
-            if directory.exists():
-                problems += [f"{label(stage, key)}/{p}" for p in verify_directory(directory)]
-                say(f"checked {label(stage, key)}")
+    for stage, key in published_outputs(workspace):
+        problems += find_damage(workspace, stage, key)
+        say(f"checked {label(stage, key)}")
     if problems:
         raise IntegrityError(
             f"{len(problems)} file(s) differ from their manifest:\n  " + "\n  ".join(problems),

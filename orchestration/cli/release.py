@@ -1,18 +1,34 @@
-"""Commands about releases: building one that stays, verifying one that came from elsewhere."""
+"""Commands about releases: building one, and what people do with one that they were given."""
 
 import shutil
+import subprocess
+import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from assets.catalogue import STAGES
+from assets.progress import terminal_progress
 from assets.release import DATASET_RELEASE
 from orchestration.cli.console import print_json, say, workspace_of
 from orchestration.runner import run_stages
 from transforms.errors import IntegrityError, RefusalError
+from transforms.release.load import Library, fill_example, require_installed
 
-app = typer.Typer(no_args_is_help=True, help="Build and verify dataset releases.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help=(
+        "Build dataset releases; verify, compare and load those of others.\n\n"
+        "A release is a folder that needs nothing beside it. `verify` finds every changed bit in "
+        "it, `diff` says what changed between two, `load` prints a short program that reads it."
+    ),
+)
+
+Release = Annotated[Path, typer.Argument(help="The release, wherever it came from.")]
+_SHOWN_RECORDS: Final = 10
+_SHOWN_PROBLEMS: Final = 100
 
 
 @app.command()
@@ -51,26 +67,99 @@ def build(
 
 @app.command()
 def verify(
-    directory: Annotated[Path, typer.Argument(help="The release, wherever it came from.")],
+    directory: Release,
+    version: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHA256",
+            help="The version that was published: also finds a release that somebody changed and "
+            "listed anew.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the problems as JSON.")] = False,
 ) -> None:
     """Check a release file by file with nothing but its own content.
 
-    Ends with exit code 4 if anything is damaged, missing or superfluous.
+    Finds every flipped bit, cut, missing, superfluous or renamed file, and names the sequences
+    that a damaged shard has lost. Ends with exit code 4 if anything is not as it was published.
+
+    Examples: `gaitworks release verify scoliosis-2026.11.0`, `sha256sum scoliosis-2026.11.0/
+    manifest.json` for the version, `gaitworks release verify DIR --json | jq .problems`.
     """
     from transforms.manifest import directory_version
     from transforms.release.verify import verify_release
 
-    problems = verify_release(directory)
+    with terminal_progress() as progress:
+        problems = verify_release(directory, version=version, progress=progress)
     if json:
-        print_json({"directory": str(directory), "problems": [str(p) for p in problems]})
-    if problems and not json:
+        found = None if problems else directory_version(directory)
+        listed = [asdict(problem) for problem in problems]
+        print_json({"directory": str(directory), "version": found, "problems": listed})
+        if problems:
+            raise typer.Exit(IntegrityError.exit_code)
+        return
+    if problems:
+        more = len(problems) - _SHOWN_PROBLEMS
+        lines = [*map(str, problems[:_SHOWN_PROBLEMS]), *([f"and {more} more"] if more > 0 else [])]
         raise IntegrityError(
-            f"{len(problems)} problem(s):\n  " + "\n  ".join(map(str, problems)),
+            f"{len(problems)} problem(s):\n  " + "\n  ".join(lines),
             where=directory,
             fix="get the release again from where it was published",
         )
-    if problems:
-        raise typer.Exit(IntegrityError.exit_code)
-    if not json:
-        typer.echo(f"{directory}: whole, version {directory_version(directory)}")
+    typer.echo(f"{directory}: whole, version {directory_version(directory)}")
+
+
+@app.command()
+def diff(
+    older: Annotated[Path, typer.Argument(help="The release that people have.")],
+    newer: Annotated[Path, typer.Argument(help="The release that is to follow it.")],
+    is_all: Annotated[
+        bool, typer.Option("--all", help=f"Name every record, not {_SHOWN_RECORDS} of a kind.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the changes as JSON.")] = False,
+) -> None:
+    """Say what changed between two releases, and whether the version number says so.
+
+    Compares participants, sequences, labels, splits, pixels, tables, metrics and documents. A
+    change that takes away or alters what was there (a participant removed, another label, another
+    side of a split, other pixels) asks for a new YYYY.M; additions and better words for a higher
+    patch. Ends with exit code 5 if the newer version number promises more than holds.
+
+    Examples: `gaitworks release diff releases/2026.11.0 data/release`, to learn what the next
+    version has to be called; `gaitworks release diff A B --json | jq .level`.
+    """
+    from transforms.release.diff import compare_releases
+    from transforms.release.diff_text import describe_difference, render_difference
+
+    with terminal_progress() as progress:
+        difference = compare_releases(older, newer, progress=progress)
+    if json:
+        print_json(describe_difference(difference))
+    else:
+        typer.echo(render_difference(difference, shown=None if is_all else _SHOWN_RECORDS))
+    if not difference.verdict.is_honoured:
+        raise typer.Exit(RefusalError.exit_code)
+
+
+@app.command()
+def load(
+    directory: Release,
+    library: Annotated[Library, typer.Option("--with", help="What to load it with.")],
+    run: Annotated[bool, typer.Option("--run", help="Run the program instead.")] = False,
+) -> None:
+    """Print a short program that loads the silhouettes of a split's training side.
+
+    It needs the library, numpy and pyarrow, and nothing of Gaitworks; the release carries the same
+    programs in `examples/`. `--run` runs it and prints a line per sequence.
+
+    Examples: `gaitworks release load DIR --with torch > load.py`, `gaitworks release load DIR
+    --with polars --run`.
+    """
+    program = fill_example(library, directory)
+    if not run:
+        typer.echo(program, nl=False)
+        return
+    require_installed(library)
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+    if done.returncode:
+        raise typer.Exit(done.returncode)

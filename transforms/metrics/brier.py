@@ -39,7 +39,7 @@ def brier_interval(
         None where the errors do not differ, as of a single participant or of answers all perfect.
     """
     people = participant_weights.shape[1]
-    sums = np.bincount(judged.participant, squared_errors(judged), people)
+    sums = np.bincount(judged.participant, squared_errors(judged), people).astype(np.float64)
     counts = np.bincount(judged.participant, minlength=people).astype(np.float64)
     ((log_value,), (error,)) = _log_mean(sums, counts, np.ones((1, people)))
     log_values, errors = _log_mean(sums, counts, participant_weights)

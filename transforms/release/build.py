@@ -1,8 +1,7 @@
 """Build a release: what another person can verify, load and cite, from one dataset version.
 
-Order of writing: the content, then `SHA256SUMS` over all of it, then (by the caller)
-`manifest.json` over all of it and `SHA256SUMS`. Neither of the two lists names itself, and
-`SHA256SUMS` does not name the manifest.
+Order of writing: the content, then `croissant.json`, which names all of it, then `SHA256SUMS` over
+both, then (by the caller) `manifest.json` over everything. No list names itself or a later one.
 """
 
 import shutil
@@ -11,10 +10,15 @@ from typing import Any, Final
 
 import polars as pl
 
+from transforms.audit.checks import Check
 from transforms.errors import RefusalError
-from transforms.files import canonical_json, sha256_file
+from transforms.files import canonical_json, sha256_bytes, sha256_file
 from transforms.manifest import MANIFEST_NAME, directory_version, list_files
+from transforms.release.audit import audit_release, describe_audit
+from transforms.release.card import describe_limits
+from transforms.release.croissant import CROISSANT_NAME, describe_croissant
 from transforms.release.documents import render_documents
+from transforms.release.further_splits import make_further_splits
 from transforms.release.gates import refuse_unfit_content, refuse_unsound_inputs
 from transforms.release.inputs import (
     METRICS_NAME,
@@ -24,7 +28,14 @@ from transforms.release.inputs import (
     ReleaseMaterial,
     read_json,
 )
-from transforms.release.participants import describe_columns, encode_participants
+from transforms.release.models import MODEL_NAME
+from transforms.release.participants import (
+    RELEASED_PARTICIPANTS,
+    bin_participants,
+    describe_columns,
+    encode_participants,
+)
+from transforms.release.proof import redact_proof
 from transforms.release.schema import describe_tables
 from transforms.schemas import (
     FRAMES,
@@ -43,6 +54,8 @@ __all__ = ["ReleaseInputs", "build_release"]
 
 SUMS_NAME: Final = "SHA256SUMS"
 FACTS_NAME: Final = "lineage/facts.json"
+EXAMPLES_FOLDER: Final = "examples"
+_EXAMPLES: Final = Path(__file__).parent / "examples"
 
 
 def build_release(inputs: ReleaseInputs, output: Path) -> dict[str, Any]:
@@ -62,16 +75,35 @@ def build_release(inputs: ReleaseInputs, output: Path) -> dict[str, Any]:
     """
     refuse_unsound_inputs(inputs)
     material = _read_material(inputs)
-    refuse_unfit_content(inputs, material)
+    checks = audit_release(material)
+    further = {split.protocol: audit_release(material, split) for split in material.further_splits}
+    refuse_unfit_content(inputs, material, {"split": checks, **further})
     rows = _copy_tables(inputs, material, output)
-    for name, data in _documents(inputs, material).items():
+    facts = _facts(inputs, material, rows)
+    documents = _documents(inputs, material, checks, further) | {FACTS_NAME: canonical_json(facts)}
+    for name, data in documents.items():
         path = output / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    facts = _facts(inputs, material, rows)
-    (output / FACTS_NAME).write_bytes(canonical_json(facts))
-    (output / SUMS_NAME).write_bytes(_list_sums(output))
+    _write_lists(inputs, material, output)
     return facts
+
+
+def _write_lists(inputs: ReleaseInputs, material: ReleaseMaterial, output: Path) -> None:
+    """Write Croissant's list of what is there and the checksums; each file is hashed once."""
+    hashes = {
+        path.relative_to(output).as_posix(): (path.stat().st_size, sha256_file(path))
+        for path in list_files(output)
+    }
+    limits = describe_limits(inputs.release, material)
+    protocols = [split.protocol for split in material.further_splits]
+    croissant = canonical_json(describe_croissant(inputs.release, hashes, limits, protocols))
+    (output / CROISSANT_NAME).write_bytes(croissant)
+    hashes[CROISSANT_NAME] = (len(croissant), sha256_bytes(croissant))
+    # As paths sort: folder by folder, not character by character.
+    names = sorted(hashes, key=lambda name: name.split("/"))
+    sums = "".join(f"{hashes[name][1]}  {name}\n" for name in names)
+    (output / SUMS_NAME).write_bytes(sums.encode())
 
 
 def _read_material(inputs: ReleaseInputs) -> ReleaseMaterial:
@@ -90,14 +122,19 @@ def _read_material(inputs: ReleaseInputs) -> ReleaseMaterial:
         near_duplicates=pl.DataFrame(
             read_table(inputs.splits_dir / NEAR_DUPLICATES_NAME, NEAR_DUPLICATES)
         ),
-        proof=read_json(inputs.splits_dir / PROOF_NAME),
+        proof=redact_proof(read_json(inputs.splits_dir / PROOF_NAME)),
+        further_splits=make_further_splits(dataset, inputs.release, inputs.settings),
         results=tuple(read_json(path / METRICS_NAME) for path in inputs.evaluation_dirs),
+        models={
+            str(card.get("experiment")): card
+            for card in (read_json(path / MODEL_NAME) for path in inputs.model_dirs)
+        },
         settings=dict(inputs.settings),
     )
 
 
 def _copy_tables(inputs: ReleaseInputs, material: ReleaseMaterial, output: Path) -> dict[str, int]:
-    """Copy shards, index and split byte for byte, and write the ledger; return rows per file."""
+    """Copy shards, index and split byte for byte, write ledger and people; return rows per file."""
     names = ["index.parquet"]
     for folder in (PARQUET_FOLDER, TAR_FOLDER):
         (output / folder).mkdir()
@@ -106,28 +143,53 @@ def _copy_tables(inputs: ReleaseInputs, material: ReleaseMaterial, output: Path)
     for name in names:
         shutil.copyfile(inputs.dataset_dir / name, output / name)
     (output / "splits").mkdir()
-    for name in (SPLIT_NAME, PROOF_NAME):
-        shutil.copyfile(inputs.splits_dir / name, output / "splits" / name)
+    shutil.copyfile(inputs.splits_dir / SPLIT_NAME, output / "splits" / SPLIT_NAME)
+    people = conform(
+        bin_participants(material.participants), RELEASED_PARTICIPANTS, where="participants"
+    )
+    write_table(people, output / "participants.parquet")
     write_table(conform(material.frames, FRAMES, where="frames"), output / "frames.parquet")
     listed = {entry["path"]: entry.get("rows") for entry in material.dataset_manifest["files"]}
     return {name: listed[name] for name in names} | {
         "frames.parquet": material.frames.height,
+        "participants.parquet": material.participants.height,
         "participants.tsv": material.participants.height,
         f"splits/{SPLIT_NAME}": material.split.height,
+        **{f"splits/{s.protocol}/{SPLIT_NAME}": s.table.height for s in material.further_splits},
     }
 
 
-def _documents(inputs: ReleaseInputs, material: ReleaseMaterial) -> dict[str, bytes]:
+def _documents(
+    inputs: ReleaseInputs,
+    material: ReleaseMaterial,
+    checks: list[Check],
+    further: dict[str, list[Check]],
+) -> dict[str, bytes]:
     documents = {
         "participants.tsv": encode_participants(material.participants),
         "participants.json": canonical_json(describe_columns()),
         "schema.json": canonical_json(describe_tables()),
+        f"splits/{PROOF_NAME}": canonical_json(material.proof),
+        "splits/audit.json": canonical_json(describe_audit(checks, material)),
         "lineage/dataset.json": (inputs.dataset_dir / MANIFEST_NAME).read_bytes(),
         "lineage/settings.json": canonical_json(material.settings),
     }
+    for split in material.further_splits:
+        folder = f"splits/{split.protocol}"
+        audit = describe_audit(further[split.protocol], material, split)
+        documents |= {
+            f"{folder}/{SPLIT_NAME}": split.data,
+            f"{folder}/{PROOF_NAME}": canonical_json(split.proof),
+            f"{folder}/audit.json": canonical_json(audit),
+        }
     for metrics in material.results:
-        documents[f"results/{metrics['experiment']}/{METRICS_NAME}"] = canonical_json(metrics)
-    return documents | render_documents(inputs.release, material)
+        experiment = str(metrics["experiment"])
+        documents[f"results/{experiment}/{METRICS_NAME}"] = canonical_json(metrics)
+        if card := material.models.get(experiment):
+            documents[f"results/{experiment}/{MODEL_NAME}"] = canonical_json(card)
+    examples = {path.name: path.read_bytes() for path in sorted(_EXAMPLES.glob("load_*.py"))}
+    documents |= {f"{EXAMPLES_FOLDER}/{name}": data for name, data in examples.items()}
+    return documents | render_documents(inputs.release, material, checks, further, list(examples))
 
 
 def _facts(
@@ -142,11 +204,3 @@ def _facts(
     }
     facts |= {name: dataset_facts[name] for name in ("counts", "classes", "codec", "shards")}
     return facts | ({"lineage": dict(inputs.lineage)} if inputs.lineage else {})
-
-
-def _list_sums(output: Path) -> bytes:
-    lines = [
-        f"{sha256_file(path)}  {path.relative_to(output).as_posix()}\n"
-        for path in list_files(output)
-    ]
-    return "".join(lines).encode()

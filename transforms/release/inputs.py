@@ -9,7 +9,8 @@ from typing import Any, Final
 import polars as pl
 
 from transforms.errors import IntegrityError
-from transforms.settings import ReleaseSettings
+from transforms.release.further_splits import FurtherSplit
+from transforms.release.settings import ReleaseSettings
 
 SPLIT_NAME: Final = "split.parquet"
 PROOF_NAME: Final = "proof.json"
@@ -26,6 +27,8 @@ class ReleaseInputs:
         evaluation_dirs: one directory with `metrics.json` and a manifest per experiment.
         release: version, title, licence, creators.
         settings: the settings that made all of it, by section, as plain JSON values.
+        model_dirs: one directory with `model.json` and a manifest per experiment that has a model
+            to describe.
         lineage: what the caller will put under `lineage` into the manifest's facts; given here it
             is covered by the checksums too.
     """
@@ -35,6 +38,7 @@ class ReleaseInputs:
     evaluation_dirs: Sequence[Path]
     release: ReleaseSettings
     settings: Mapping[str, Any]
+    model_dirs: Sequence[Path] = ()
     lineage: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -50,8 +54,10 @@ class ReleaseMaterial:
         frames: schema `FRAMES`, the ledgers of released recordings only.
         split: schema `SPLIT`.
         near_duplicates: schema `NEAR_DUPLICATES`, as the split's maker found them.
-        proof: the split's proof.
+        proof: the split's proof, as it may leave.
+        further_splits: splits by other protocols.
         results: `metrics.json` of each experiment, in the order of the directories.
+        models: `model.json` by experiment.
         settings: settings by section.
     """
 
@@ -63,7 +69,9 @@ class ReleaseMaterial:
     split: pl.DataFrame
     near_duplicates: pl.DataFrame
     proof: dict[str, Any]
+    further_splits: tuple[FurtherSplit, ...]
     results: tuple[dict[str, Any], ...]
+    models: dict[str, dict[str, Any]]
     settings: dict[str, Any]
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from transforms.manifest import FORMAT
-from transforms.release.participants import PARTICIPANT_COLUMNS
+from transforms.release.participants import PARTICIPANT_COLUMNS, RELEASED_PARTICIPANTS
 from transforms.schemas import FRAMES, SEQUENCE_INDEX, SEQUENCES, SPLIT
 
 DESCRIPTIONS: Final = {
@@ -73,15 +73,12 @@ def describe_tables() -> dict[str, Any]:
             _table("index", "index.parquet", "where each sequence lies", SEQUENCE_INDEX),
             _table("frames", "frames.parquet", "one row per decoded frame", FRAMES),
             _table("split", "splits/split.parquet", "one row per variant and sequence", SPLIT),
-            {
-                "name": "participants",
-                "files": "participants.tsv",
-                "description": "one row per participant, tab-separated, n/a where unknown",
-                "columns": [
-                    {"name": name, "type": "string", "nullable": False, "description": text}
-                    for name, text in PARTICIPANT_COLUMNS.items()
-                ],
-            },
+            _table(
+                "participants",
+                "participants.parquet",
+                "one row per participant; participants.tsv is the same, n/a where unknown",
+                RELEASED_PARTICIPANTS,
+            ),
         ],
         "codecs": _CODECS,
         "webdataset": {
@@ -99,8 +96,14 @@ def describe_tables() -> dict[str, Any]:
     }
 
 
+def describe_column(table: str, column: str) -> str:
+    """Return what a column of a table means."""
+    if table == "participants":
+        return PARTICIPANT_COLUMNS[column]
+    return (DESCRIPTIONS | (_FRAME_DESCRIPTIONS if table == "frames" else {}))[column]
+
+
 def _table(name: str, files: str, description: str, schema: pa.Schema) -> dict[str, Any]:
-    texts = DESCRIPTIONS | (_FRAME_DESCRIPTIONS if name == "frames" else {})
     return {
         "name": name,
         "files": files,
@@ -110,7 +113,7 @@ def _table(name: str, files: str, description: str, schema: pa.Schema) -> dict[s
                 "name": field.name,
                 "type": str(field.type).replace("list<element: ", "list<").replace(" not null", ""),
                 "nullable": field.nullable,
-                "description": texts[field.name],
+                "description": describe_column(name, field.name),
             }
             for field in schema
         ],

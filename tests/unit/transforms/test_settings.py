@@ -1,3 +1,4 @@
+import datetime
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,12 @@ def test_settings_cannot_be_changed() -> None:
         {"experiments": {"variants": ["ratio_1_1_16"]}},
         {"release": {"version": "1.2"}},
         {"release": {"version": "2026.13.0"}},
+        {"release": {"version": "2026.11.01"}},
+        {"release": {"date": "2026-02-30"}},
+        {"release": {"date": datetime.date(2026, 2, 1)}},
+        {"release": {"url": "http://example.org"}},
+        {"release": {"answers": {"no_such_question": "yes"}}},
+        {"release": {"further_protocols": ["sequence_wise"]}},
         {"synth": {"participants": {"healthy": 3}}},
     ],
 )

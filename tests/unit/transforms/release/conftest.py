@@ -11,8 +11,9 @@ from transforms.files import canonical_json, sha256_file
 from transforms.manifest import directory_version, write_manifest
 from transforms.progress import NoProgress
 from transforms.release.build import ReleaseInputs, build_release
+from transforms.release.settings import ReleaseSettings
 from transforms.schemas import NEAR_DUPLICATES, NEAR_DUPLICATES_NAME, SPLIT, conform
-from transforms.settings import ReleaseSettings, ShardSettings, parse_settings
+from transforms.settings import ShardSettings, parse_settings
 from transforms.shards.parquet import write_table
 from transforms.shards.writer import write_shards
 
@@ -28,7 +29,7 @@ def make_inputs(write_batch: Callable[..., Any], tmp_path: Path) -> Callable[...
     """Return a function that makes the inputs of a release.
 
     `recordings` replaces the cohort; `sides` assigns its sequences in order; `split_columns`,
-    `metrics`, `proof` and `settings` override parts.
+    `metrics`, `model`, `proof` and `settings` override parts.
     """
 
     def make(
@@ -36,6 +37,7 @@ def make_inputs(write_batch: Callable[..., Any], tmp_path: Path) -> Callable[...
         sides: list[str] | None = None,
         split_columns: dict[str, Any] | None = None,
         metrics: dict[str, Any] | None = None,
+        model: dict[str, Any] | None = None,
         proof: dict[str, Any] | None = None,
         settings: dict[str, Any] | None = None,
         codec: str = "binary",
@@ -65,10 +67,16 @@ def make_inputs(write_batch: Callable[..., Any], tmp_path: Path) -> Callable[...
         document = _metrics("sconet-ratio_1_1_2-seed_0") | lineage | (metrics or {})
         (evaluation / "metrics.json").write_bytes(canonical_json(document))
         write_manifest(evaluation, kind="model_evaluation", facts={})
+        model_dir = tmp_path / "model"
+        model_dir.mkdir()
+        card = _card("sconet-ratio_1_1_2-seed_0") | lineage | (model or {})
+        (model_dir / "model.json").write_bytes(canonical_json(card))
+        write_manifest(model_dir, kind="trained_model", facts={})
         return ReleaseInputs(
             dataset_dir=dataset,
             splits_dir=splits,
             evaluation_dirs=[evaluation],
+            model_dirs=[model_dir],
             release=ReleaseSettings(),
             settings=parse_settings({}).model_dump(mode="json") | (settings or {}),
         )
@@ -117,6 +125,23 @@ def _write_splits(
     facts = {"rows": {"split.parquet": split.height}}
     write_manifest(directory, kind="participant_splits", facts=facts)
     return directory
+
+
+def _card(experiment: str) -> dict[str, Any]:
+    return {
+        "experiment": experiment,
+        "model": "sconet",
+        "variant": "ratio_1_1_2",
+        "seed": 0,
+        "labels": ["negative", "neutral", "positive"],
+        "input": {"height_px": 64, "width_px": 44, "range": [0, 1]},
+        "losses": ["cross_entropy"],
+        "parameter_count": 4468,
+        "weights_sha256": "0" * 64,
+        "training": {"steps": 4},
+        "train": {"participants": 3, "sequences": 3},
+        "chosen": {"step": 4, "reason": "the last of equals"},
+    }
 
 
 def _metrics(experiment: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import pytest
 from transforms.errors import RefusalError
 from transforms.manifest import write_manifest
 from transforms.release.build import build_release
+from transforms.release.settings import ReleaseSettings
 
 
 def _people(**first):
@@ -40,7 +41,7 @@ def _refusal(inputs, output):
         ),
         (
             {"recordings": _people(sync_group="/mnt/videos/cam1")},
-            ["index, sync_group of p00000000-s1-side: '/mnt/videos/cam1' looks like an absolute"],
+            ["index, sync_group of p00000000-s1-side: '/mnt/videos/cam1' looks like a path"],
         ),
         (
             {"recordings": _people(recording_id="clip-2024-01-31")},
@@ -54,7 +55,7 @@ def _refusal(inputs, output):
         ({"proof": {"solver": "/opt/solver/bin"}}, ["proof.json, solver: '/opt/solver/bin'"]),
         (
             {"settings": {"extraction": {"weights": "/home/me/weights"}}},
-            ["settings, extraction.weights: '/home/me/weights' looks like an absolute path"],
+            ["settings, extraction.weights: '/home/me/weights' looks like a path"],
         ),
         (
             {"metrics": {"note": "ask a@example.org"}},
@@ -65,6 +66,35 @@ def _refusal(inputs, output):
             ["experiment sconet-ratio_1_1_2-seed_0: dataset_version is 000"],
         ),
         ({"metrics": {"split_sha256": "0" * 64}}, ["split_sha256 is 000"]),
+        (
+            {"model": {"split_sha256": "0" * 64}},
+            ["model.json of sconet-ratio_1_1_2-seed_0: split_sha256 is 000"],
+        ),
+        ({"model": {"experiment": "other"}}, ["model.json of other: there is no result"]),
+        (
+            {"model": {"note": "asked Frau Schmidt"}},
+            ["model.json of sconet-ratio_1_1_2-seed_0, note: 'asked Frau Schmidt' looks like a p"],
+        ),
+        (
+            {"recordings": _people(sync_group="VID_20240131_101500")},
+            ["index, sync_group of p00000000-s1-side: 'VID_20240131_101500' looks like a date"],
+        ),
+        (
+            {"recordings": _people(session="D:\\walks")},
+            ["index, session of p00000000-s1-side: 'D:\\\\walks' looks like a path"],
+        ),
+        (
+            {"recordings": _people(session="079 123 45 67")},
+            ["index, session of p00000000-s1-side: '079 123 45 67' looks like a telephone number"],
+        ),
+        (
+            {"settings": {"splits": {"partition": "school visit 31.01.2024"}}},
+            ["settings, splits.partition: 'school visit 31.01.2024' looks like a date"],
+        ),
+        (
+            {"split_columns": {"protocol": pl.lit("sequence_wise")}},
+            ["split: leaky_by_design"],
+        ),
         ({"metrics": {"experiment": "../up"}}, ["'../up' is no name for an experiment"]),
         (
             {"split_columns": {"dataset_version": pl.lit("f" * 64)}},
@@ -136,3 +166,54 @@ def test_two_results_of_one_experiment_are_refused(make_inputs, tmp_path):
     inputs = make_inputs()
     twice = dataclasses.replace(inputs, evaluation_dirs=[*inputs.evaluation_dirs] * 2)
     assert "is there more than once" in _refusal(twice, tmp_path / "release")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (
+            {"title": "Walks of 2024-05-12"},
+            "release.title: 'Walks of 2024-05-12' looks like a date",
+        ),
+        ({"description": "From /data/spine/raw."}, "release.description: 'From /data/spine/raw.'"),
+        ({"description": "Filmed by Dr. Weber"}, "looks like a person's name"),
+        ({"creators": ("a@example.org",)}, "release.creators[0]: 'a@example.org' looks like an e-"),
+        ({"answers": {"purpose": "See C:\\notes"}}, "release.answers.purpose"),
+        ({"answers": {"contact": "see ~/contacts"}}, "release.answers.contact"),
+        ({"answers": {"purpose": "ask a@example.org"}}, "looks like an e-mail address"),
+    ],
+)
+def test_the_releases_own_words_are_looked_at(make_inputs, tmp_path, words, reason):
+    inputs = dataclasses.replace(make_inputs(), release=ReleaseSettings.model_validate(words))
+    message = _refusal(inputs, tmp_path / "release")
+    assert "1 reason(s)" in message
+    assert reason in message
+
+
+def test_names_and_contacts_may_stand_where_they_are_asked_for(make_inputs, publish):
+    words = ReleaseSettings(
+        creators=("Prof. Ada Weber",),
+        description="Replaces version 2026.11.1.",
+        answers={
+            "contact": "Dr. Ada Weber, a@example.org, +41 44 123 45 67",
+            "timeframe": "From May 2024 to 31.01.2026.",
+        },
+    )
+    release = publish(dataclasses.replace(make_inputs(), release=words))
+    datasheet = (release / "datasheet.md").read_text()
+    assert "+41 44 123 45 67" in datasheet
+    assert "From May 2024 to 31.01.2026." in datasheet
+
+
+def test_ids_that_count_participants_are_refused(make_inputs, tmp_path):
+    labels = ["positive", "neutral", "negative", "negative"] * 3
+    people = [{"participant_id": f"P{n:03}", "label": label} for n, label in enumerate(labels)]
+    message = _refusal(make_inputs(recordings=people, sides=["train"] * 12), tmp_path / "release")
+    assert "participant P007: the id counts participants, it is not random" in message
+
+
+def test_a_lineage_is_looked_at_too(make_inputs, tmp_path):
+    lineage = {"inputs": {"raw_cohort/2024-05-12": "0" * 64}, "params": {"release": {}}}
+    inputs = dataclasses.replace(make_inputs(), lineage=lineage)
+    message = _refusal(inputs, tmp_path / "release")
+    assert "lineage, inputs: 'raw_cohort/2024-05-12' looks like a date" in message

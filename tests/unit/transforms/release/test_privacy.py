@@ -1,9 +1,12 @@
+import numpy as np
 import pytest
 
 from transforms.release.privacy import (
+    EMAIL,
     find_identifying,
     is_raw_file,
     judge_participant_id,
+    judge_participant_ids,
     list_texts,
 )
 
@@ -64,6 +67,27 @@ def test_names_contacts_and_dates_do_not(participant_id, reason):
         ("20240131", "a date"),
         ("write to a.b@example.org", "e-mail"),
         ("+49 30 1234567", "telephone"),
+        ("079 123 45 67", "telephone"),
+        ("(030) 1234567", "telephone"),
+        ("555-123-4567", "telephone"),
+        ("walk of 31. Januar", "a date"),
+        ("31 January 2024", "a date"),
+        ("Mar. 3rd, 2024", "a date"),
+        ("May 2024", "a date"),
+        ("2024-05", "a date"),
+        ("31.01.24", "a date"),
+        ("20240131101500", "a date"),
+        ("GX20240131T1015", "a date"),
+        ("rec_1706695200", "a date"),
+        ("rec_1706695200123", "a date"),
+        ("../cohort/walk", "path"),
+        ("raw/batch_001", "path"),
+        ("Users\\someone", "path"),
+        ("s3://bucket/cohort", "path"),
+        ("clip.m2ts", "raw file"),
+        ("array.npy", "raw file"),
+        ("Frau Müller", "name"),
+        ("Dr. A. Weber", "name"),
     ],
 )
 def test_identifying_text_is_recognised(text, what):
@@ -81,6 +105,12 @@ def test_identifying_text_is_recognised(text, what):
         "ratio_1_1_16",
         "1/2 of 3/4",
         "version 2026.11.0",
+        "raw_cohort/batch_001",
+        "library 26.0.1 and 2.13.0+cpu",
+        "5 may be dropped",
+        "sha 550e8400-e29b-41d4-a716-446655440000",
+        "1 / 1 / 0.04",
+        "Professional",
         "20240131" * 8,  # a hash may hold any digits
     ],
 )
@@ -103,3 +133,48 @@ def test_every_key_and_text_of_a_document_is_listed():
         ("", "c"),
         ("", "d"),
     ]
+
+
+def test_what_is_allowed_may_stand_there():
+    assert find_identifying("a@example.org", allowed=[EMAIL]) is None
+    assert find_identifying("a@example.org, 2024-01-31", allowed=[EMAIL]) == "a date"
+
+
+def _reasons(ids):
+    return dict(judge_participant_ids(ids))
+
+
+def test_random_ids_of_a_cohort_pass():
+    generator = np.random.default_rng(0)
+    assert _reasons([f"p{generator.integers(16**8):08x}" for _ in range(1000)]) == {}
+    assert (
+        _reasons([f"{value:06d}" for value in generator.choice(10**6, 1000, replace=False)]) == {}
+    )
+    assert _reasons([f"ZRH-{v:04d}" for v in generator.choice(10**4, 200, replace=False)]) == {}
+
+
+@pytest.mark.parametrize("pattern", ["P{:03d}", "sub-{}", "{:05d}", "ZRH-{:04d}"])
+def test_ids_that_count_are_not_random(pattern):
+    ids = [pattern.format(number) for number in range(1, 31)]
+    reasons = _reasons([*ids, "p3fadecab"])
+    assert set(reasons) == set(ids)
+    assert set(reasons.values()) == {"counts participants, it is not random"}
+
+
+def test_few_ids_are_not_judged_as_a_cohort():
+    assert _reasons([f"P{number}" for number in range(9)]) == {}
+
+
+def test_initials_are_recognised_by_standing_alone():
+    generator = np.random.default_rng(0)
+    site = [f"ZRH-{v:04d}" for v in generator.choice(10**4, 20, replace=False)]
+    assert _reasons([*site, "BSL-0007"]) == {}
+    reasons = _reasons([*site, "as12", "mk07", "tw3"])
+    assert set(reasons) == {"as12", "mk07", "tw3"}
+    assert all("initials" in reason for reason in reasons.values())
+
+
+def test_a_name_is_told_of_in_any_cohort():
+    assert _reasons(["p1", "anna_schmidt"]) == {
+        "anna_schmidt": "is not made like a pseudonym (a name?)"
+    }
