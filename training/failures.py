@@ -65,6 +65,15 @@ def raise_on_termination() -> None:
     signal.signal(signal.SIGTERM, end)
 
 
+def accept_termination() -> None:
+    """Let a SIGTERM end this process where its parent ignores the signal and passed that on.
+
+    Dagster gives SIGTERM the meaning of SIGINT, and a shell's `&` makes that one ignored.
+    """
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_IGN:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
 def _mentions(text: str, phrases: tuple[str, ...]) -> bool:
     lower = text.lower()
     return any(phrase in lower for phrase in phrases)

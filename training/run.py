@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from training.failures import raise_on_termination, translate_failure
+from training.failures import accept_termination, raise_on_termination, translate_failure
 from training.history import HISTORY_NAME, parse_history
 from training.job import EvaluationJob, Job, TrainingJob, read_job
 from training.launch import is_first_process, read_process_count
@@ -29,6 +29,7 @@ from transforms.progress import Progress
 def main(arguments: Sequence[str]) -> int:
     """Run the job that the only argument names and return the exit code."""
     exit_with_parent()
+    accept_termination()
     reporter: Reporter = JsonReporter()
     try:
         words, announced = split_arguments(arguments)

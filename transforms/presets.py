@@ -93,4 +93,4 @@ def format_value(value: object) -> str:
     """Return a value of the training section as `params.yaml` writes it."""
     if isinstance(value, list | tuple):
         return "[" + ", ".join(format_value(one) for one in value) + "]"
-    return str(value)
+    return str(value).lower() if isinstance(value, bool) else str(value)

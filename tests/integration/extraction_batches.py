@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -50,6 +51,13 @@ class SmallBatch:
         output = self.folder / "undisturbed"
         self.run(self.folder / "undisturbed-cache", output)
         return read_bytes(output)
+
+    @cached_property
+    def duration_s(self) -> float:
+        """How long such a run takes here and now."""
+        began = time.monotonic()
+        _ = self.undisturbed
+        return time.monotonic() - began
 
 
 def make_small_batch(folder: Path) -> SmallBatch:

@@ -11,7 +11,7 @@ from dagster import AssetKey, AssetRecordsFilter, DagsterInstance
 from orchestration.instance import HOME_NAME
 from tests.integration.workspaces import BIN, copy_workspace, environment
 
-pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(900)]
 
 LAUNCH = """
 mutation Launch($batches: LaunchBackfillParams!, $cells: LaunchBackfillParams!) {

@@ -48,7 +48,7 @@ def test_help_names_every_command(workspace: Path) -> None:
         (["run"], 3, "make a synthetic one"),
         (["run", "intake_register", "--code-version", "0"], 3, "another code version"),
         (["intake", "raw/nowhere"], 3, "raw/nowhere"),
-        (["release", "verify", "nowhere"], 4, "nowhere"),
+        (["release", "verify", "nowhere"], 3, "nowhere"),
     ],
 )
 def test_wrong_use_ends_with_its_own_code_and_says_what_to_do(
@@ -108,7 +108,8 @@ def test_a_published_release_is_never_overwritten(reference: Path, tmp_path: Pat
     victim.write_bytes(victim.read_bytes()[:-1])
     refused = gaitworks(workspace, "release", "verify", str(elsewhere), "--json")
     assert refused.returncode == 4
-    assert victim.name in json.loads(refused.stdout)["problems"][0]
+    problems = json.loads(refused.stdout)["problems"]
+    assert victim.name in {Path(problem["path"]).name for problem in problems}
 
     assert "already published" in gaitworks(workspace, "release", "build").stdout
     change_params(workspace, "release", title="Another title")

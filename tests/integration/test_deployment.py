@@ -195,7 +195,9 @@ def test_what_processes_print_is_kept_in_object_storage(
     with serve_s3() as endpoint:
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket=BUCKET)
-        data = install("dagster-kubernetes.yaml", tmp_path / "home").compute_logs_data
+        # Dagster's default, the system's folder for temporary files, outlives the test.
+        local = {"compute_logs__config__local_dir": str(tmp_path / "local")}
+        data = install("dagster-kubernetes.yaml", tmp_path / "home", **local).compute_logs_data
         manager = data.rehydrate(as_type=object)
         key = ["run", "compute_logs", "trained_model"]
         with manager.open_log_stream(key, ComputeIOType.STDERR) as stream:

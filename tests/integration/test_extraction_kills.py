@@ -14,8 +14,6 @@ from tests.integration.extraction_batches import SmallBatch, make_small_batch, r
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-_DURATION_S = 9.0
-
 
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory: pytest.TempPathFactory) -> SmallBatch:
@@ -73,8 +71,8 @@ def kill_at(batch: SmallBatch, folder: Path, moment_s: float, *, whole: bool) ->
 def test_killed_at_two_moments(batch: SmallBatch, tmp_path: Path, whole: bool) -> None:
     chance = random.Random(11 + whole)
     fates = [
-        kill_at(batch, tmp_path / str(number), moment_s, whole=whole)
-        for number, moment_s in enumerate((chance.uniform(3.0, 5.0), chance.uniform(5.0, 7.0)))
+        kill_at(batch, tmp_path / str(number), share * batch.duration_s, whole=whole)
+        for number, share in enumerate((chance.uniform(0.3, 0.55), chance.uniform(0.55, 0.8)))
     ]
     assert set(fates) - {"too late"}, "every kill came too late"
 
@@ -86,7 +84,7 @@ def test_killed_at_fifty_random_moments(batch: SmallBatch, tmp_path: Path) -> No
     fates: list[str] = []
     while len(fates) - fates.count("too late") < 50:
         number = len(fates)
-        moment_s = chance.uniform(0.2, _DURATION_S)
+        moment_s = chance.uniform(0.02, 1.0) * batch.duration_s
         fates.append(kill_at(batch, tmp_path / str(number), moment_s, whole=number % 2 == 0))
     counted = {fate: fates.count(fate) for fate in sorted(set(fates))}
     print(f"\n{counted}")

@@ -4,6 +4,7 @@ import json
 
 import polars as pl
 import pytest
+from dagster import TableSchemaMetadataValue, serialize_value
 
 from assets.experiment_previews import describe_evaluation, describe_explanation, describe_model
 from training.history import HistoryRow, format_history
@@ -18,6 +19,8 @@ LABELS = ("negative", "neutral", "positive")
 
 
 def size_of(value):
+    if isinstance(value, TableSchemaMetadataValue):
+        return len(serialize_value(value))
     return len(json.dumps(getattr(value, "value", value), default=str))
 
 

@@ -1,5 +1,6 @@
 """What the pipeline makes of whatever a training process says, and of how it ends."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -130,7 +131,7 @@ def test_torchrun_is_found_beside_our_python(job, tmp_path, monkeypatch):
     assert commands[0][2:4] == ["-m", "training.run"]
 
 
-def test_an_interrupt_ends_the_process_first(job, tmp_path, launcher):
+def test_an_interrupt_ends_the_process_first(job, tmp_path, launcher, heeded_sigterm):
     class Interrupt(NoProgress):
         def start(self, label, total):
             raise KeyboardInterrupt
@@ -143,6 +144,14 @@ def test_an_interrupt_ends_the_process_first(job, tmp_path, launcher):
     assert time.monotonic() - began < 30
     left = set(psutil.Process().children(recursive=True)) - before
     assert [child for child in left if "program.py" in " ".join(child.cmdline())] == []
+
+
+@pytest.fixture
+def heeded_sigterm():
+    """SIGTERM as a process finds it at its start; tests through Dagster may leave it ignored."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -40,7 +40,14 @@ def read(cohort, settings, folder, *, world_size, threads, stops) -> list[list[s
 EVERY_WAY = [(world_size, threads) for world_size in (1, 2) for threads in (0, 1, 2)]
 
 
-@pytest.mark.parametrize(("balance", "ways"), [("none", EVERY_WAY), ("classes", [(2, 2)])])
+@pytest.mark.parametrize(
+    ("balance", "ways"),
+    [
+        ("none", [(1, 1), (2, 2)]),
+        ("classes", [(2, 0)]),
+        pytest.param("none", EVERY_WAY, marks=pytest.mark.proof),
+    ],
+)
 def test_processes_that_were_interrupted_hold_the_batches_of_a_single_one_that_was_not(
     tmp_path, tiny_cohort, tiny_settings, balance, ways
 ):

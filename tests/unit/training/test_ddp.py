@@ -53,7 +53,9 @@ def largest_difference(first, second):
     return max(abs(first[name] - second[name]).max() for name in first)
 
 
-@pytest.mark.parametrize("model", ["sconet_mt", "baseline_cnn_triplet"])
+@pytest.mark.parametrize(
+    "model", ["sconet_mt", pytest.param("baseline_cnn_triplet", marks=pytest.mark.proof)]
+)
 def test_two_processes_make_the_updates_of_one(write_tiny_cohort, tmp_path, tiny_settings, model):
     cohort = write_tiny_cohort(tmp_path / "cohort", sides=("train", "train", "train", "test"))
     settings = tiny_settings.model_copy(

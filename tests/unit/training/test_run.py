@@ -15,7 +15,7 @@ from torch._dynamo.exc import BackendCompilerFailed
 from assets.training_process import run_job
 from training.checkpoint import load_newest_checkpoint
 from training.data import select_side
-from training.failures import translate_failure
+from training.failures import accept_termination, translate_failure
 from training.frame_store import open_frame_store
 from training.run import main
 from transforms.errors import GaitworksError
@@ -186,6 +186,15 @@ def test_running_out_of_memory_is_said_in_words(
     job = tiny_cohort.training_job(tmp_path / "model")
     assert in_this_process([str(write_job(job))]) == 1
     assert last_event(capsys)["error"]["what"] == "out of memory"
+
+
+def test_a_job_heeds_a_termination_that_its_parent_ignores():
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        accept_termination()
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @pytest.mark.parametrize(
