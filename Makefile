@@ -80,5 +80,5 @@ lock: $(VENV)/.torch  ## Resolve pyproject.toml into the committed locks
 	$(LOCK) -c requirements/all.lock -o requirements/base.lock pyproject.toml
 
 clean:  ## Remove the demo's inputs, results and scratch (keeps .venv)
-	rm -rf data releases .gaitworks dvclive
+	rm -rf data releases .gaitworks dvc_plots
 	find raw truth .dagster -mindepth 1 -not -name README.md -not -name dagster.yaml -delete

@@ -68,13 +68,9 @@ def kill_at(batch: SmallBatch, folder: Path, moment_s: float, *, whole: bool) ->
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["the run", "a worker"])
-def test_killed_at_two_moments(batch: SmallBatch, tmp_path: Path, whole: bool) -> None:
-    chance = random.Random(11 + whole)
-    fates = [
-        kill_at(batch, tmp_path / str(number), share * batch.duration_s, whole=whole)
-        for number, share in enumerate((chance.uniform(0.3, 0.55), chance.uniform(0.55, 0.8)))
-    ]
-    assert set(fates) - {"too late"}, "every kill came too late"
+def test_killed_in_the_middle(batch: SmallBatch, tmp_path: Path, whole: bool) -> None:
+    fate = kill_at(batch, tmp_path, 0.5 * batch.duration_s, whole=whole)
+    assert fate != "too late"
 
 
 @pytest.mark.proof

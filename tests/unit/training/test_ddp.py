@@ -97,6 +97,7 @@ def run_pair(tiny_cohort, tmp_path, tiny_settings):
     )
 
 
+@pytest.mark.proof
 def test_a_run_whose_rank_was_killed_says_so_and_ends_like_an_undisturbed_one(run_pair):
     whole, cut, alone = run_pair("whole"), run_pair("cut"), run_pair("alone")
     code, events, err = finish(["training.run", write_job(whole)], process_count=2)
