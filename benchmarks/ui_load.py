@@ -207,7 +207,7 @@ def pages(batch_count: int) -> dict[str, tuple[str, str, list[str]]]:
         "checks of a partitioned asset": (
             asset_path("model_evaluation", "checks"),
             "body",
-            ["metrics_follow_from_the_confusion_matrix"],
+            ["metrics_follow_from_the_predictions"],
         ),
         "runs": ("/runs", "body", ["Success"]),
     }
