@@ -37,7 +37,7 @@ MODEL_EXPLANATION: Final = Stage(
     folder="data/experiments/{partition}/explanation",
     inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS, TRAINED_MODEL),
     params=("training", "explanation"),
-    code_version="1",
+    code_version="2",
     partitioning=Partitioning.EXPERIMENT,
 )
 

@@ -43,12 +43,13 @@ from transforms.errors import GaitworksError
 from transforms.files import canonical_json, publish_directory, write_bytes_atomic
 from transforms.params_file import change_section
 from transforms.presets import PRESETS, find_preset, format_value
-from transforms.published import TEST_COUNTS
+from transforms.published import MODEL_ROWS, RECONSTRUCTED, TEST_COUNTS
 from transforms.schemas import NEAR_DUPLICATES_NAME
 from transforms.synth.silhouettes import SCOLIOSIS1K_SHAPE, write_silhouette_batch
 
 ROOT: Final = Path(__file__).parent.parent
 STAGES: Final = (TRAINED_MODEL, MODEL_EVALUATION)
+SIX_MODELS: Final = [row.model for row in MODEL_ROWS if row.model not in RECONSTRUCTED]
 COHORT_SEED: Final = 2026
 TIMES_NAME: Final = "times.json"
 
@@ -191,7 +192,7 @@ def main() -> int:
         "--frame-cap", type=int, default=60, help="frames of a walk that evaluation reads"
     )
     parser.add_argument("--cells", type=int, help="the most cells to run now")
-    parser.add_argument("--models", nargs="+", default=list(MODELS))
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=SIX_MODELS)
     parser.add_argument("--ratios", nargs="+", default=list(TEST_COUNTS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     options = parser.parse_args()

@@ -5,24 +5,21 @@ The maps themselves are in `training.explain_maps`, what is made of them in
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import polars as pl
 import torch
-from numpy.typing import NDArray
 
-from training.data import SequenceSet
 from training.explain_maps import explain_sequence
+from training.explain_over_time import explain_over_time
+from training.explained_walks import Walk, choose_sequences, read_walks
 from training.finished_model import open_finished_model
-from training.frame_store import FrameStore
 from training.job import ExplanationJob
 from training.models.classifier import SilhouetteClassifier
+from training.models.gait_mil import PhaseAttention
 from training.models.registry import build_model
 from transforms.describe.explanation_figures import plot_explanation
 from transforms.explanation.checks import ALL_WEIGHTS, HEAD_WEIGHTS, tabulate_checks
-from transforms.explanation.cycle import assign_phases
 from transforms.explanation.results import CHECKS_NAME, SHARES_NAME, SUMMARY_NAME
 from transforms.explanation.shares import (
     METHODS,
@@ -36,22 +33,11 @@ from transforms.explanation.shares import (
 from transforms.files import canonical_json
 from transforms.labels import SCOLIOSIS_LABELS
 from transforms.progress import Progress
-from transforms.schemas import SEQUENCES
-from transforms.shards.parquet import list_values, read_table, write_table
-from transforms.shards.reader import SilhouetteDataset
+from transforms.shards.parquet import write_table
 
 # Of the randomised model; a training's own seed would give back the weights it began with.
 _RANDOM_SEED_STEP: Final = 1_000_003
 _SEEDS: Final = 2**32
-
-
-@dataclass(frozen=True)
-class _Walk:
-    """A chosen sequence as the models see it."""
-
-    row: dict[str, Any]  # `Any`: text, and numbers of the index
-    silhouettes: Floats  # (frame, 64, 44) in [0, 1]
-    times_s: NDArray[np.float64]  # (frame,)
 
 
 def run_explanation(job: ExplanationJob, *, device: str, progress: Progress) -> None:
@@ -73,7 +59,7 @@ def run_explanation(job: ExplanationJob, *, device: str, progress: Progress) -> 
     opened = open_finished_model(job, progress, purpose="explain")
     model = opened.model
     chosen = choose_sequences(opened.test, settings.sequences_per_class)
-    walks = _read_walks(chosen, opened.dataset, opened.store, settings.frame_cap)
+    walks = read_walks(chosen, opened.dataset, opened.store, settings.frame_cap)
     checked = choose_sequences(chosen, settings.check_sequences_per_class)
     names = set(checked.table["sequence_id"])
     few = [walk for walk in walks if walk.row["sequence_id"] in names]
@@ -95,7 +81,7 @@ def run_explanation(job: ExplanationJob, *, device: str, progress: Progress) -> 
             png = plot_explanation([one for one in groups if one.view == view], method)
             if png is not None:
                 (job.output / f"{method}-{view}.png").write_bytes(png)
-    summary = {
+    summary: dict[str, Any] = {
         "experiment": job.experiment,
         "model": job.model,
         "variant": job.variant,
@@ -104,26 +90,11 @@ def run_explanation(job: ExplanationJob, *, device: str, progress: Progress) -> 
         "settings": settings.model_dump(mode="json"),
         "groups": [_describe(group) for group in groups],
     }
+    if isinstance(model.temporal, PhaseAttention):
+        summary["over_time"] = explain_over_time(
+            model.backbone, model.temporal, walks, sequences, job.output
+        )
     (job.output / SUMMARY_NAME).write_bytes(canonical_json(summary))
-
-
-def choose_sequences(sequences: SequenceSet, per_class: int) -> SequenceSet:
-    """Return at most so many sequences of each class, of as many participants as there are.
-
-    The first sequence of every participant comes before the second of any, by their ids.
-    """
-    order = sequences.table.with_row_index("place").with_columns(
-        turn=pl.col("sequence_id").rank("ordinal").over("participant_id")
-    )
-    ranked = order.sort("turn", "sequence_id")
-    places = ranked.group_by("label").head(per_class)["place"].sort().to_numpy()
-    return SequenceSet(
-        table=sequences.table[places],
-        positions=sequences.positions[places],
-        labels=sequences.labels[places],
-        lengths=sequences.lengths[places],
-        participants=sequences.participants[places],
-    )
 
 
 def randomise(job: ExplanationJob, model: SilhouetteClassifier) -> dict[str, SilhouetteClassifier]:
@@ -135,31 +106,7 @@ def randomise(job: ExplanationJob, model: SilhouetteClassifier) -> dict[str, Sil
     return {ALL_WEIGHTS: everything, HEAD_WEIGHTS: head}
 
 
-def _read_walks(
-    chosen: SequenceSet, dataset: SilhouetteDataset, store: FrameStore, cap: int
-) -> list[_Walk]:
-    """Read the sequences with the times of their frames, in the order of their ids."""
-    rows = chosen.table.join(
-        dataset.index.select("sequence_id", "view", "shard", "row"),
-        on="sequence_id",
-        how="left",
-        maintain_order="left",
-    ).to_dicts()
-    times: dict[str, list[NDArray[np.float64]]] = {}
-    for shard in sorted({row["shard"] for row in rows}):
-        table = read_table(dataset.directory / shard, SEQUENCES, ["pts_s"])
-        times[shard] = list(list_values(table, "pts_s"))
-    return [
-        _Walk(
-            row,
-            store.read(int(position), cap=cap)[0, 0],
-            np.asarray(times[row["shard"]][row["row"]][:cap], dtype=np.float64),
-        )
-        for row, position in zip(rows, chosen.positions, strict=True)
-    ]
-
-
-def _average_by_view(walks: Sequence[_Walk]) -> dict[str, Floats]:
+def _average_by_view(walks: Sequence[Walk]) -> dict[str, Floats]:
     """Return the mean silhouette of each view, every walk counted once."""
     means: dict[str, list[Floats]] = {}
     for walk in walks:
@@ -169,7 +116,7 @@ def _average_by_view(walks: Sequence[_Walk]) -> dict[str, Floats]:
 
 def _explain(
     model: SilhouetteClassifier,
-    walks: Sequence[_Walk],
+    walks: Sequence[Walk],
     references: Mapping[str, Floats],
     device: str,
     progress: Progress,
@@ -186,7 +133,7 @@ def _explain(
         frames = torch.from_numpy(walk.silhouettes).to(device)
         reference = torch.from_numpy(references[row["view"]]).to(device)
         explained, maps = explain_sequence(model, frames, reference, target)
-        grey = np.rint(walk.silhouettes * 255).astype(np.uint8)
+        phases = None if walk.cycle is None else walk.cycle.phases
         found.append(
             SequenceMaps(
                 sequence_id=row["sequence_id"],
@@ -194,9 +141,7 @@ def _explain(
                 view=row["view"],
                 label=row["label"],
                 predicted=SCOLIOSIS_LABELS[explained],
-                **reduce_frames(
-                    maps, walk.silhouettes, assign_phases(grey, walk.times_s, row["view"])
-                ),
+                **reduce_frames(maps, walk.silhouettes, phases),
             )
         )
         progress.advance()

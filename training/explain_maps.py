@@ -52,19 +52,19 @@ def explain_sequence(
     with torch.no_grad():
         features = torch.cat([model.backbone(chunk) for _, chunk in _chunks(frames)])
         attention = features.square().sum(dim=1)  # (frame, 16, 11)
-        pooled, winners = features.max(dim=0)
-    inputs = pooled.requires_grad_()
+        slopes = model.temporal.slopes(features, silhouettes)
+        contributions = slopes * features
+    inputs = contributions.sum(dim=0).requires_grad_()
     logits = _classify(model, inputs)
     scores = logits.mean(dim=-1)
     explained = int(scores.argmax()) if explained is None else explained
     (gradient,) = torch.autograd.grad(scores[explained], inputs)
     weights = average_by_strip(gradient, parts=logits.shape[-1])
-    # Added up on the CPU: a scatter on a GPU adds in any order.
-    grad_cam = hand_out((weights * pooled).detach().cpu(), winners.cpu(), len(features))
+    grad_cam = divide_evidence((weights * contributions).sum(dim=1))
     maps = {
         "attention": attention.cpu().numpy(),
-        "grad_cam": grad_cam.numpy(),
-        "evidence": _map_evidence(model, frames, reference, inputs, winners, explained),
+        "grad_cam": grad_cam.cpu().numpy(),
+        "evidence": _map_evidence(model, frames, reference, inputs, slopes, explained),
     }
     return ExplainedSequence(explained, maps)
 
@@ -79,24 +79,22 @@ def average_by_strip(gradient: Tensor, parts: int) -> Tensor:
     return strips.mean(dim=-1, keepdim=True).expand_as(strips).reshape(gradient.shape)
 
 
-def hand_out(evidence: Tensor, winners: Tensor, frame_count: int) -> Tensor:
-    """Give what speaks for a class at each place to the frames that won the maximum there.
+def divide_evidence(evidence: Tensor) -> Tensor:
+    """Give what speaks for a class at each place of a walk to its frames.
 
-    Behind a maximum over time, Grad-CAM is a map of the sequence: a frame has a gradient only in
-    the channels whose maximum it holds. The map, the positive part of the evidence summed over
-    channels, is divided at each place among these frames by the positive part of their own sums.
+    Behind a pooling over time, Grad-CAM is a map of the walk: behind a maximum, a frame has a
+    gradient only in the channels whose maximum it holds. The map, the positive part of the evidence
+    of all frames, is divided at each place among the frames by the positive part of their own.
 
     Args:
-        evidence: `(channel, row, column)`, pooled activations times their Grad-CAM weights.
-        winners: `(channel, row, column)` int64, the frame that holds each maximum.
-        frame_count: of the sequence.
+        evidence: `(frame, row, column)`, the frames' contributions to the pooled activations times
+            their Grad-CAM weights, summed over channels.
 
     Returns:
-        `(frame, row, column)`, not below 0, whose sum over frames is the map of the sequence.
+        `(frame, row, column)`, not below 0, whose sum over frames is the map of the walk.
     """
     whole = evidence.sum(dim=0).relu()
-    own = evidence.new_zeros(frame_count, *evidence.shape[1:])
-    own = own.scatter_add_(0, winners, evidence).relu()
+    own = evidence.relu()
     total = own.sum(dim=0)  # at least `whole`
     return own * torch.where(total > 0, whole / total, 0.0)
 
@@ -131,13 +129,14 @@ def _map_evidence(
     frames: Tensor,
     reference: Tensor,
     pooled: Tensor,
-    winners: Tensor,
+    slopes: Tensor,
     explained: int,
 ) -> NDArray[np.float32]:
     """Return how much each cell of 4 x 4 pixels raises the class above the others, first order.
 
     The score, less the mean score of the other classes, is carried back to the pixels of the
-    frames that won the maximum, and multiplied by how far they are from the reference.
+    frames as far as the pooling over time let them through (behind a maximum: those that won), and
+    multiplied by how far they are from the reference.
     """
     scores = _classify_at_fixed_length(model, pooled).mean(dim=-1)
     others = (scores.sum() - scores[explained]) / (len(scores) - 1)
@@ -146,9 +145,8 @@ def _map_evidence(
     for start, chunk in _chunks(frames):
         inputs = chunk.detach().requires_grad_()
         features = model.backbone(inputs)
-        places = torch.arange(start, start + len(chunk), device=frames.device)
-        has_won = winners[None] == places[:, None, None, None]
-        (slope,) = torch.autograd.grad(features, inputs, gradient[None] * has_won)
+        passed = gradient[None] * slopes[start : start + len(chunk)]
+        (slope,) = torch.autograd.grad(features, inputs, passed.expand_as(features))
         relevance = (slope * (inputs.detach() - reference))[:, 0]
         rows, columns = features.shape[2:]
         blocks = relevance.reshape(len(chunk), rows, -1, columns, relevance.shape[2] // columns)

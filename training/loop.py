@@ -28,9 +28,9 @@ from training.divergence import require_finite_losses, require_finite_weights
 from training.frame_store import FrameStore
 from training.gather import gather_rows
 from training.history import HistoryRow
-from training.losses import cross_entropy_loss, triplet_loss
+from training.losses import Loss, cross_entropy_loss, triplet_loss
 from training.models.classifier import ModelOutput
-from training.models.registry import Loss, build_model, find_model
+from training.models.registry import build_model, find_model
 from training.predict import predict_probabilities, sequence_accuracy
 from training.samplers import build_sampler
 from training.synced_norm import synchronise_norms

@@ -1,10 +1,13 @@
 """The two losses of the ScoNet family, both part-wise and both in float32."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+Loss = Literal["cross_entropy", "triplet"]
 
 # The reference's guard against division by zero; part of the loss's value in the last digits.
 _COUNT_GUARD = 1e-9

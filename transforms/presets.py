@@ -32,6 +32,7 @@ _SMALL: Final = Preset(
     TrainingSettings(
         channels=(16, 32, 64, 128),
         embedding_size=64,
+        attention_size=32,
         identities_per_batch=8,
         sequences_per_identity=2,
         frames_per_sequence=16,
@@ -47,6 +48,7 @@ _TINY: Final = Preset(
     TrainingSettings(
         channels=(4, 8, 16, 32),
         embedding_size=16,
+        attention_size=8,
         identities_per_batch=4,
         sequences_per_identity=2,
         frames_per_sequence=8,

@@ -203,6 +203,8 @@ class TrainingSettings(Section):
     )
     embedding_size: Positive = 256
     parts: Literal[1, 2, 4, 8, 16] = 16
+    phase_count: Literal[2, 3, 4, 6, 8] = 4  # of Gait-MIL, as the next one
+    attention_size: Positive = 128
     identities_per_batch: Positive = 8
     sequences_per_identity: Positive = 8
     triplet_identity: Literal["sequence", "participant"] = "sequence"

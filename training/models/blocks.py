@@ -153,5 +153,7 @@ def initialise(model: nn.Module, generator: torch.Generator) -> None:
                 module.weight.copy_(drawn)
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.02, generator=generator)
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d | nn.Linear):
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) or (
+            isinstance(module, nn.Linear) and module.bias is not None
+        ):
             nn.init.zeros_(module.bias)

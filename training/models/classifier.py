@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from training.models.blocks import Neck
+from training.models.temporal import TemporalPooling
 
 # Judging takes so many frames at a time: a sequence of 720 needs no more memory than one of 30, and
 # the features of a few frames are still in the cache when the next layer reads them.
@@ -33,12 +34,13 @@ class ModelOutput(NamedTuple):
 
 
 class SilhouetteClassifier(nn.Module):
-    """Backbone per frame, maximum over time, pooling into parts, an embedding and logits of each.
+    """Backbone per frame, pooling over time, then into parts, an embedding and logits of each.
 
     It is blind to the order of the frames.
 
     Args:
         backbone: maps `(frame, 1, 64, 44)` to `(frame, channel, height, width)`.
+        temporal: maps the frames' maps to one.
         pooling: maps `(sample, channel, height, width)` to `(sample, channel, part)`.
         projection: maps that to embeddings `(sample, embedding channel, part)`.
         neck: maps those to logits.
@@ -49,6 +51,7 @@ class SilhouetteClassifier(nn.Module):
         self,
         *,
         backbone: nn.Module,
+        temporal: TemporalPooling,
         pooling: nn.Module,
         projection: nn.Module,
         neck: Neck,
@@ -56,6 +59,7 @@ class SilhouetteClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone = backbone
+        self.temporal = temporal
         self.pooling = pooling
         self.projection = projection
         self.neck = neck
@@ -71,27 +75,25 @@ class SilhouetteClassifier(nn.Module):
             piece_lengths: with one sample that holds several sequences end to end, how many frames
                 belong to each; the output then has one row per piece.
         """
-        samples, _, frame_count, height, width = silhouettes.shape
-        frames = silhouettes.reshape(-1, 1, height, width)
-        lengths = [frame_count] * samples if piece_lengths is None else list(piece_lengths)
-        if self.training or torch.is_grad_enabled():
-            features = self.backbone(frames)  # (sample * frame, channel, 16, 11)
-            if piece_lengths is None:
-                by_sample = features.reshape(samples, frame_count, *features.shape[1:])
-                pooled = by_sample.max(dim=1).values
-            else:
-                pooled = torch.stack([piece.max(dim=0).values for piece in features.split(lengths)])
+        if piece_lengths is None:
+            by_sample = silhouettes[:, 0]
         else:
-            pieces = frames.split(lengths)  # type: ignore[no-untyped-call]  # torch's own gap
-            pooled = torch.stack([self._pool_in_turns(piece) for piece in pieces])
+            lengths = list(piece_lengths)
+            by_sample = silhouettes[0, 0].split(lengths)  # type: ignore[no-untyped-call]  # torch's
+        if not (self.training or torch.is_grad_enabled()):
+            pooled = torch.stack([self._pool_in_turns(frames) for frames in by_sample])
+        elif piece_lengths is None:
+            features = self.backbone(by_sample.reshape(-1, 1, *by_sample.shape[2:]))
+            pooled = self.temporal(features.unflatten(0, by_sample.shape[:2]), by_sample)
+        else:
+            features = self.backbone(silhouettes[0, 0][:, None]).split(lengths)
+            pieces = zip(features, by_sample, strict=True)
+            pooled = torch.cat([self.temporal(maps[None], frames[None]) for maps, frames in pieces])
         embeddings = self.projection(self.pooling(pooled))
         logits = self.neck(embeddings.detach() if self._is_probe else embeddings)
         return ModelOutput(embeddings, logits, self.neck.scale)
 
     def _pool_in_turns(self, frames: Tensor) -> Tensor:
         """Map the frames of one sequence to `(channel, 16, 11)`, a few of them at a time."""
-        first, *others = frames.split(_FRAMES_AT_ONCE)  # type: ignore[no-untyped-call]  # torch's
-        highest: Tensor = self.backbone(first).amax(dim=0)
-        for some in others:
-            highest = torch.maximum(highest, self.backbone(some).amax(dim=0))
-        return highest
+        chunks = frames[:, None].split(_FRAMES_AT_ONCE)  # type: ignore[no-untyped-call]  # torch's
+        return self.temporal.pool_in_turns((self.backbone(some) for some in chunks), frames)

@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import polars as pl
 
 from transforms.describe.explanation_figures import METHOD_TITLES, draw_region_shares
-from transforms.describe.formatting import plural, words
+from transforms.describe.formatting import NOTHING, plural, words
 from transforms.describe.page import (
     Block,
     Group,
@@ -25,6 +25,7 @@ from transforms.describe.page import (
     svg_picture,
 )
 from transforms.describe.style import figure_to_svg
+from transforms.explanation.over_time import OVER_TIME_PICTURE
 from transforms.explanation.regions import REGIONS
 from transforms.explanation.results import Explanation
 
@@ -109,8 +110,8 @@ def _terms() -> Terms:
             (
                 "Grad-CAM",
                 "Activations of the last stage weighted by the gradient of the predicted class. "
-                "Only frames that hold a maximum over time have a gradient: the map of the "
-                "sequence is handed out to them.",
+                "Behind a maximum over time only the frames that hold it have a gradient, behind "
+                "attention each as its weight: the map of the sequence is divided among them.",
             ),
             (
                 "Evidence",
@@ -180,6 +181,9 @@ def _experiment_group(one: Explanation, *, has_pictures: bool) -> Group:
             )
         )
     blocks.append(_share_table(one.name, whole))
+    over_time = one.summary.get("over_time", [])
+    if over_time:
+        blocks.append(_over_time_table(one.name, over_time))
     if has_pictures:
         blocks += [_picture(name, png) for name, png in sorted(one.pictures.items())]
     halves = one.shares.filter(
@@ -200,6 +204,14 @@ def _experiment_group(one: Explanation, *, has_pictures: bool) -> Group:
 
 def _picture(name: str, png: bytes) -> Block:
     method, _, view = name.partition("-")
+    if method == OVER_TIME_PICTURE:
+        return png_picture(
+            png,
+            f"Strips of walks, {view} view: silhouettes above, a bar of weight per frame below.",
+            f"Attention over time, {view} view: a few walks of each predicted class. Bars: how "
+            "many times an even share of the walk a frame takes, 1 dotted. Colours: the model's "
+            "phases, in the order of the gait cycle. A strip shows one walker, as the shards do.",
+        )
     title = METHOD_TITLES.get(method, method)
     return png_picture(
         png,
@@ -227,6 +239,34 @@ def _share_table(name: str, whole: pl.DataFrame) -> Table:
         rows,
         numeric=range(2, 2 + len(REGIONS)),
         note="share of the map (share of the silhouette), whole walk",
+    )
+
+
+def _over_time_table(name: str, entries: Sequence[dict[str, Any]]) -> Table:
+    # `Any`: JSON.
+    rows = []
+    for entry in entries:
+        agreement = NOTHING
+        if entry["agreement"] is not None:
+            agreement = f"{entry['agreement']:.2f} ({entry['agreement_lowest']:.2f})"
+        rows.append(
+            (
+                entry["view"],
+                str(entry["phases"]),
+                agreement,
+                f"{entry['agreement_sequences']} of {entry['sequences']}",
+                f"{entry['even_frames']:.2f}",
+            )
+        )
+    return rows_table(
+        f"Attention over time, {name}",
+        ("view", "phases", "agreement with the gait cycle", "walks compared", "frames taken"),
+        rows,
+        numeric=range(1, 5),
+        note="agreement: adjusted mutual information with equal sectors of the cycle that the "
+        "rhythm of the legs shows (1 the same, 0 as by chance), the mean and the lowest of the "
+        "walks; frames taken: the share of frames that even weights of this concentration would "
+        "take",
     )
 
 

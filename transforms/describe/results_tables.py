@@ -24,6 +24,7 @@ from transforms.published import (
     MODEL_ROWS,
     PUBLISHED_RATIO,
     RATIO_ROWS,
+    RECONSTRUCTED,
     SCREENING_NOTE,
     SCREENING_ROWS,
     TEST_COUNTS,
@@ -47,7 +48,9 @@ def choose_variant(grid: Grid) -> str | None:
 
 
 def name_model(model: str) -> str:
-    """Return what the literature calls a model of ours."""
+    """Return what the literature calls a model of ours, and whether ours is a reconstruction."""
+    if model in RECONSTRUCTED:
+        return f"{SYSTEMS[model]}, reconstructed"
     return SYSTEMS.get(model, model)
 
 
@@ -183,7 +186,7 @@ def table_of_ratios(grid: Grid, probe: Probe | None) -> Table:
 
 
 def _order_models(grid: Grid) -> list[str]:
-    """Return the six published models, run or not, and then any others of the grid."""
+    """Return the published models, run or not, and then any others of the grid."""
     return list(dict.fromkeys([*SYSTEMS, *grid.models]))
 
 

@@ -36,8 +36,8 @@ def say_models(grid: Grid, variant: str) -> str:
     cells = [cell for model in published if model and (cell := grid.find(model, variant))]
     if len(cells) < 2:
         return (
-            f"Fewer than two of the six models were run at {name_ratio(variant)}: nothing can be "
-            "said about the published order."
+            f"Fewer than two of the published models were run at {name_ratio(variant)}: nothing "
+            "can be said about the published order."
         )
     counts = {"above": 0, "below": 0, "open": 0}
     for one, other in combinations(cells, 2):

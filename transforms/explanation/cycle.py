@@ -5,7 +5,7 @@ close once per step, and a silhouette does not tell left from right: the cycle's
 alike by construction there.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,28 @@ down, and over many cycles a fixed period would lose its place."""
 FloatArray = NDArray[np.float64]
 
 
-def assign_phases(
-    silhouettes: NDArray[np.uint8], times_s: FloatArray, view: str
-) -> NDArray[np.int64] | None:
-    """Return the phase 0..7 of each frame, eighths of the cycle; None where no rhythm is found.
+class Cycle(NamedTuple):
+    """Where in the gait cycle each frame of a walk is.
 
-    Phase 0 begins where the feet are furthest to the picture's right of the trunk (front) or the
-    legs furthest apart (side). For an unknown view the one whose rhythm is clearer is taken.
+    Attributes:
+        turns: `(frame,)` in [0, 1). 0 is where the feet are furthest to the picture's right of the
+            trunk (front) or the legs furthest apart (side).
+        has_halves_alike: seen from the side, where left and right steps cannot be told apart.
+    """
+
+    turns: FloatArray
+    has_halves_alike: bool
+
+    @property
+    def phases(self) -> NDArray[np.int64]:
+        """The phase 0..7 of each frame, eighths of the cycle."""
+        return np.floor(self.turns * PHASE_COUNT).astype(np.int64) % PHASE_COUNT
+
+
+def follow_cycle(silhouettes: NDArray[np.uint8], times_s: FloatArray, view: str) -> Cycle | None:
+    """Return the gait cycle of a walk; None where no rhythm is found.
+
+    For an unknown view the one whose rhythm is clearer is taken.
 
     Args:
         silhouettes: `(frame, 64, 44)` uint8, normalised.
@@ -46,7 +61,7 @@ def assign_phases(
         angles = _follow_swing(asymmetry, times_s, steps_hz / 2)
     else:
         angles = np.unwrap(_follow_swing(spread, times_s, steps_hz)) / 2
-    return np.floor(angles / (2 * np.pi) % 1.0 * PHASE_COUNT).astype(np.int64) % PHASE_COUNT
+    return Cycle(angles / (2 * np.pi) % 1.0, not is_frontal)
 
 
 def _find_rhythm(

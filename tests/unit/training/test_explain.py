@@ -7,12 +7,19 @@ import numpy as np
 import polars as pl
 import pytest
 
-from training.explain import choose_sequences, randomise, run_explanation
+from training.explain import randomise, run_explanation
+from training.explained_walks import choose_sequences
 from training.job import ExplanationJob, TrainingJob
 from training.models.registry import build_model
 from transforms.errors import InputError
 from transforms.explanation.checks import ALL_WEIGHTS, HEAD_WEIGHTS, OTHER_PEOPLE
-from transforms.explanation.results import CHECKS_NAME, SHARES_NAME, SUMMARY_NAME
+from transforms.explanation.over_time import OVER_TIME_NAME
+from transforms.explanation.results import (
+    CHECKS_NAME,
+    SHARES_NAME,
+    SUMMARY_NAME,
+    read_explanation,
+)
 from transforms.explanation.shares import METHODS
 from transforms.progress import NoProgress
 from transforms.settings import ExplanationSettings
@@ -101,6 +108,28 @@ def test_no_picture_shows_fewer_than_five_people(explained) -> None:
         f"{method}-side.png" for method in METHODS
     )
     assert all(path.stat().st_size < 74_000 for path in many.glob("*.png"))
+
+
+def test_a_model_that_weighs_frames_says_which(tmp_path, write_tiny_cohort) -> None:
+    from training.train import run_training
+
+    cohort = write_tiny_cohort(tmp_path / "cohort", per_class=len(SIDES), sides=SIDES)
+    job = cohort.training_job(tmp_path / "model").model_copy(update={"model": "gait_mil"})
+    run_training(job, device="cpu", progress=NoProgress())
+    output = tmp_path / "explained"
+    output.mkdir()
+    explanation = explanation_of(job).model_copy(update={"output": output})
+    run_explanation(explanation, device="cpu", progress=NoProgress())
+    weights = pl.read_parquet(output / OVER_TIME_NAME)
+    totals = weights.group_by("sequence_id").agg(pl.sum("weight"))
+    assert totals.height == 3 * 5
+    assert totals["weight"].to_numpy() == pytest.approx(1.0, abs=1e-5)
+    (entry,) = json.loads((output / SUMMARY_NAME).read_bytes())["over_time"]
+    assert (entry["view"], entry["phases"], entry["sequences"]) == ("side", 4, 15)
+    assert 0 < entry["even_frames"] <= 1 + 1e-6
+    assert (output / "attention_over_time-side.png").stat().st_size < 74_000
+    read = read_explanation(output, "one")  # the report takes all there is
+    assert "attention_over_time-side" in read.pictures
 
 
 def test_an_empty_test_side_is_refused(tmp_path, write_tiny_cohort) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from training.explain_maps import average_by_strip, explain_sequence, hand_out
+from training.explain_maps import average_by_strip, divide_evidence, explain_sequence
 from training.models.registry import MODELS, build_model
 from transforms.explanation.shares import METHODS
 
@@ -44,22 +44,18 @@ def reference():
     return torch.full((64, 44), 0.4)
 
 
-def test_evidence_is_handed_to_the_frames_that_won_it() -> None:
+def test_evidence_is_divided_among_the_frames_that_brought_it() -> None:
     import torch
 
-    evidence = torch.tensor([2.0, 1.0, -1.0, 3.0])[:, None, None]
-    winners = torch.tensor([0, 0, 1, 2])[:, None, None]
-    # Frames 0 and 2 hold 3 each, frame 1 speaks against: the whole is 2 + 1 - 1 + 3.
-    found = hand_out(evidence, winners, 4)
+    # Frames 0 and 2 bring 3 each, frame 1 speaks against: the whole is 3 - 1 + 3.
+    found = divide_evidence(torch.tensor([3.0, -1.0, 3.0, 0.0])[:, None, None])
     assert found.flatten().tolist() == pytest.approx([2.5, 0.0, 2.5, 0.0])
 
 
-def test_nothing_is_handed_out_where_all_speaks_against() -> None:
+def test_nothing_is_divided_where_all_speaks_against() -> None:
     import torch
 
-    found = hand_out(
-        torch.tensor([1.0, -2.0])[:, None, None], torch.tensor([0, 1])[:, None, None], 2
-    )
+    found = divide_evidence(torch.tensor([1.0, -2.0])[:, None, None])
     assert found.flatten().tolist() == [0.0, 0.0]
 
 
@@ -72,20 +68,22 @@ def test_weights_are_averaged_over_the_strip_of_a_classifier() -> None:
     assert average_by_strip(gradient, parts=1).unique().tolist() == [3.5]
 
 
-@pytest.mark.parametrize("name", ["sconet", "baseline_cnn"])
-def test_grad_cam_is_that_of_the_gradient_through_the_maximum_over_time(
+@pytest.mark.parametrize("name", ["sconet", "baseline_cnn", "gait_mil"])
+def test_grad_cam_is_that_of_the_gradient_through_the_pooling_over_time(
     name, make_model, walk, reference
 ) -> None:
     import torch
 
     model = make_model(name)
     features = model.backbone(walk[:, None]).detach().requires_grad_()
-    pooled = features.max(dim=0).values
+    slopes = model.temporal.slopes(features, walk).detach()  # attention is held
+    pooled = (slopes * features).sum(dim=0)
     logits = model.neck(model.projection(model.pooling(pooled[None])))[0]
     scores = logits.mean(dim=-1)
     explained = int(scores.argmax())
     (by_frame,) = torch.autograd.grad(scores[explained], features)
-    weights = average_by_strip(by_frame.sum(dim=0), parts=logits.shape[-1])
+    by_place = by_frame.sum(dim=0) / slopes.sum(dim=0)
+    weights = average_by_strip(by_place, parts=logits.shape[-1])
     expected = (weights * pooled).sum(dim=0).relu()
     found = explain_sequence(model, walk, reference)
     assert found.explained == explained

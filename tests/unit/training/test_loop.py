@@ -71,13 +71,13 @@ def test_history_names_the_losses_that_train_the_model(run, tmp_path, model):
     assert [row.learning_rate for row in history] == pytest.approx([0.05] * 4 + [0.005] * 2)
     assert [row.step for row in history if row.selection_accuracy is not None] == [2, 4, 6]
     for row in history:
-        assert (row.triplet is not None) == model.endswith(("_mt", "_triplet"))
+        assert (row.triplet is not None) == (model not in ("sconet", "baseline_cnn"))
         assert row.loss == pytest.approx(row.cross_entropy + (row.triplet or 0))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-@pytest.mark.parametrize("model", ["sconet_mt", "baseline_cnn_triplet"])
+@pytest.mark.parametrize("model", ["sconet_mt", "baseline_cnn_triplet", "gait_mil"])
 def test_a_run_that_was_stopped_at_any_step_ends_like_one_that_was_not(
     run, tmp_path, monkeypatch, model, precision
 ):

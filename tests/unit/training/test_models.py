@@ -3,7 +3,7 @@ import torch
 
 from training.loop import compute_losses
 from training.model_card import count_parameters
-from training.models import registry
+from training.models import sconet
 from training.models.reference import translate_reference_name
 from training.models.registry import MODELS, build_model, find_model
 from transforms.errors import InputError, SettingsError
@@ -87,7 +87,11 @@ def test_the_order_of_frames_does_not_matter(settings, name):
     model = build_model(name, settings, 0).eval()
     frames = silhouettes(1, 6)
     shuffled = frames[:, :, torch.tensor([3, 0, 5, 1, 4, 2])]
-    assert torch.equal(model(frames).logits, model(shuffled).logits)
+    expected, found = model(frames).logits, model(shuffled).logits
+    if name.startswith("gait_mil"):  # a mean adds up in another order
+        torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
+    else:
+        assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize("name", sorted(MODELS))
@@ -164,7 +168,7 @@ def test_channels_lie_last_where_the_backward_pass_is_safe(channels, is_last):
 def test_the_layout_of_channels_changes_no_weight_and_hardly_a_gradient(monkeypatch):
     settings = TrainingSettings(channels=(16, 16, 16, 16), embedding_size=4)
     last = build_model("sconet_mt", settings, 0)
-    monkeypatch.setattr(registry, "_CHANNELS_LAST_FROM", 17)
+    monkeypatch.setattr(sconet, "_CHANNELS_LAST_FROM", 17)
     first = build_model("sconet_mt", settings, 0)
     frames, labels = silhouettes(4, 2).double(), torch.tensor([0, 1, 2, 0])
     for model in (first, last):

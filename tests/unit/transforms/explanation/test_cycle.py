@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from transforms.explanation.cycle import PHASE_COUNT, assign_phases
+from transforms.explanation.cycle import PHASE_COUNT, follow_cycle
 from transforms.synth import silhouettes
 from transforms.synth.draws import generator_for
 from transforms.synth.identity import draw_identity
@@ -33,7 +33,7 @@ def agreement(phases: np.ndarray, truth: np.ndarray, turns: int) -> float:
 @pytest.mark.parametrize("number", [0, 1, 2])
 def test_phases_follow_the_walk(view: str, turns: int, number: int) -> None:
     frames, times, truth = walk_of(number, view)
-    phases = assign_phases(frames, times, view)
+    phases = follow_cycle(frames, times, view).phases
     # Cut into eighths, a perfect phase reaches 0.97 for the cycle and 0.90 for its halves.
     assert agreement(phases, truth, turns) > (0.85 if turns == 2 else 0.9)
     assert set(phases.tolist()) == set(range(PHASE_COUNT))
@@ -46,19 +46,19 @@ def test_phases_follow_the_walk(view: str, turns: int, number: int) -> None:
 def test_frames_may_be_missing(view: str) -> None:
     frames, times, truth = walk_of(0, view)
     kept = np.random.default_rng(1).random(FRAMES) > 0.3
-    phases = assign_phases(frames[kept], times[kept], view)
+    phases = follow_cycle(frames[kept], times[kept], view).phases
     assert agreement(phases, truth[kept], 1 if view == "front" else 2) > 0.85
 
 
 def test_a_view_without_a_name_is_found_out() -> None:
     for view in ("front", "side"):
         frames, times, _ = walk_of(1, view)
-        named, unnamed = (assign_phases(frames, times, name) for name in (view, "000_180"))
+        named, unnamed = (follow_cycle(frames, times, name).phases for name in (view, "000_180"))
         assert np.array_equal(named, unnamed)
 
 
 def test_who_stands_has_no_phase() -> None:
     frames, times, _ = walk_of(0, "front")
     still = np.repeat(frames[:1], FRAMES, axis=0)
-    assert assign_phases(still, times, "front") is None
-    assert assign_phases(frames[:4], times[:4], "front") is None
+    assert follow_cycle(still, times, "front") is None
+    assert follow_cycle(frames[:4], times[:4], "front") is None
