@@ -22,7 +22,7 @@ from transforms.manifest import write_manifest
 _KEPT: Final = 2
 _PREFIX: Final = "step_"
 _MODEL_NAME: Final = "model.safetensors"
-_MOMENTUM_NAME: Final = "momentum.safetensors"
+_OPTIMISER_NAME: Final = "optimiser.safetensors"
 _BEST_NAME: Final = "best.safetensors"
 _STATE_NAME: Final = "state.json"
 
@@ -48,7 +48,7 @@ class Checkpoint:
     Attributes:
         step: updates made.
         model: the module's state by name.
-        momentum: SGD's momentum buffers by parameter name.
+        optimiser: what it remembers, see `training.optimisers`.
         best: None until the selection side has judged once.
         history: one row per step made.
         scaler: the loss scaler's numbers under fp16; empty otherwise.
@@ -56,7 +56,7 @@ class Checkpoint:
 
     step: int
     model: Tensors
-    momentum: Tensors
+    optimiser: Tensors
     best: Best | None
     history: list[HistoryRow]
     scaler: dict[str, float] = field(default_factory=dict)
@@ -83,7 +83,7 @@ def save_checkpoint(directory: Path, checkpoint: Checkpoint) -> None:
     }
     with publish_directory(directory / f"{_PREFIX}{checkpoint.step:08d}") as staging:
         (staging / _MODEL_NAME).write_bytes(save_tensors(checkpoint.model))
-        (staging / _MOMENTUM_NAME).write_bytes(save_tensors(checkpoint.momentum))
+        (staging / _OPTIMISER_NAME).write_bytes(save_tensors(checkpoint.optimiser))
         if best is not None:
             (staging / _BEST_NAME).write_bytes(save_tensors(best.weights))
         (staging / HISTORY_NAME).write_bytes(format_history(checkpoint.history))
@@ -117,7 +117,7 @@ def _load(directory: Path) -> Checkpoint:
     return Checkpoint(
         step=state["step"],
         model=load((directory / _MODEL_NAME).read_bytes()),
-        momentum=load((directory / _MOMENTUM_NAME).read_bytes()),
+        optimiser=load((directory / _OPTIMISER_NAME).read_bytes()),
         best=best,
         history=parse_history((directory / HISTORY_NAME).read_bytes()),
         scaler=state["scaler"],

@@ -55,3 +55,20 @@ def parse_history(data: bytes) -> list[HistoryRow]:
         numbers = {name: float(fields[name]) if fields[name] else None for name in _COLUMNS[2:]}
         rows.append(HistoryRow(int(fields["step"]), float(fields["loss"]), **numbers))  # type: ignore[arg-type]  # learning_rate is never empty
     return rows
+
+
+def rose_at(rows: Sequence[HistoryRow]) -> int | None:
+    """Return the step at which the selection accuracy last rose above all before it."""
+    highest, step = -1.0, None
+    for row in rows:
+        if row.selection_accuracy is not None and row.selection_accuracy > highest:
+            highest, step = row.selection_accuracy, row.step
+    return step
+
+
+def has_run_out(rows: Sequence[HistoryRow], patience: int | None) -> bool:
+    """Tell whether `patience` judgements in a row have not raised the selection accuracy."""
+    rose = rose_at(rows)
+    if patience is None or rose is None:
+        return False
+    return sum(row.selection_accuracy is not None and row.step > rose for row in rows) >= patience

@@ -27,10 +27,11 @@ from training.data import SequenceSet
 from training.divergence import require_finite_losses, require_finite_weights
 from training.frame_store import FrameStore
 from training.gather import gather_rows
-from training.history import HistoryRow
+from training.history import HistoryRow, has_run_out, rose_at
 from training.losses import Loss, cross_entropy_loss, triplet_loss
 from training.models.classifier import ModelOutput
 from training.models.registry import build_model, find_model
+from training.optimisers import build_optimiser, capture_state, restore_state
 from training.predict import predict_probabilities, sequence_accuracy
 from training.samplers import build_sampler
 from training.synced_norm import synchronise_norms
@@ -78,7 +79,8 @@ def train_model(
 
     Every `checkpoint_every_steps` and at the end the selection side judges the model and a
     checkpoint is published. The most accurate one is returned, the later of equals; with an empty
-    selection side the last one.
+    selection side the last one. With `patience`, training ends early once so many checkpoints in a
+    row were no more accurate than one before them.
 
     Args:
         run: what to train.
@@ -107,25 +109,23 @@ def train_model(
     module: nn.Module = build_model(run.model, settings, run.seed)
     if fabric.world_size > 1:
         module = synchronise_norms(module, fabric.device)
-    optimiser = torch.optim.SGD(
-        module.parameters(),
-        lr=settings.learning_rate,
-        momentum=settings.momentum,
-        weight_decay=settings.weight_decay,
-    )
+    optimiser = build_optimiser(module, settings)
     # Judging stays eager: its pieces are of many lengths, and each would be compiled anew.
     stepped = cast(nn.Module, torch.compile(module)) if settings.compile_step else module
     model, wrapped_optimiser = fabric.setup(stepped, optimiser)
     checkpoint = load_newest_checkpoint(checkpoints) or Checkpoint(0, {}, {}, None, [])
     _require_one_start(checkpoint.step, fabric, checkpoints)
     if checkpoint.step:
-        _restore(checkpoint, module, optimiser, fabric)
+        module.load_state_dict(checkpoint.model)
+        restore_state(optimiser, module, checkpoint.optimiser)
+        _precision_of(fabric).load_state_dict(dict(checkpoint.scaler))
     history, best, pending = list(checkpoint.history), checkpoint.best, list[Tensor]()
 
     progress.start(label, settings.steps)
     progress.advance(checkpoint.step, f"from step {checkpoint.step}" if checkpoint.step else "")
     model.train()
-    steps = range(checkpoint.step, settings.steps)
+    last_step = checkpoint.step if has_run_out(history, settings.patience) else settings.steps
+    steps = range(checkpoint.step, last_step)
     with BatchStream(reader, steps, fabric.device) as batches:
         for step, silhouettes, labels, identities in batches:
             learning_rate = learning_rate_at(step, settings)
@@ -163,11 +163,24 @@ def train_model(
                     best = Best(done, accuracy, _copy_state(module))
                 if fabric.is_global_zero:
                     save_checkpoint(
-                        checkpoints, _capture(done, module, optimiser, best, history, fabric)
+                        checkpoints,
+                        Checkpoint(
+                            done,
+                            _copy_state(module),
+                            capture_state(optimiser, module),
+                            best,
+                            history,
+                            _precision_of(fabric).state_dict(),
+                        ),
                     )
+                if has_run_out(history, settings.patience):
+                    break
+    made = len(history)
+    if made < settings.steps:
+        progress.advance(settings.steps - made, f"ended: no better since step {rose_at(history)}")
     if best is not None:
         return TrainedModel(best.weights, best.step, best.accuracy, history)
-    return TrainedModel(_copy_state(module), settings.steps, None, history)
+    return TrainedModel(_copy_state(module), made, None, history)
 
 
 def learning_rate_at(step: int, settings: TrainingSettings) -> float:
@@ -248,37 +261,6 @@ def _judge(run: TrainingRun, module: nn.Module, fabric: Fabric) -> float | None:
 
 def _copy_state(module: nn.Module) -> Tensors:
     return {name: tensor.detach().cpu().clone() for name, tensor in module.state_dict().items()}
-
-
-def _capture(
-    step: int,
-    module: nn.Module,
-    optimiser: torch.optim.SGD,
-    best: Best | None,
-    history: list[HistoryRow],
-    fabric: Fabric,
-) -> Checkpoint:
-    momentum = {
-        name: optimiser.state[parameter]["momentum_buffer"]
-        for name, parameter in module.named_parameters()
-        if optimiser.state[parameter].get("momentum_buffer") is not None
-    }
-    return Checkpoint(
-        step, _copy_state(module), momentum, best, history, _precision_of(fabric).state_dict()
-    )
-
-
-def _restore(
-    checkpoint: Checkpoint, module: nn.Module, optimiser: torch.optim.SGD, fabric: Fabric
-) -> None:
-    module.load_state_dict(checkpoint.model)
-    for name, parameter in module.named_parameters():
-        if name in checkpoint.momentum:
-            # Laid out like its parameter: the update then runs as in a run that was not stopped.
-            buffer = torch.empty_like(parameter, requires_grad=False)
-            buffer.copy_(checkpoint.momentum[name])
-            optimiser.state[parameter]["momentum_buffer"] = buffer
-    _precision_of(fabric).load_state_dict(dict(checkpoint.scaler))
 
 
 def _precision_of(fabric: Fabric) -> Any:

@@ -212,6 +212,7 @@ class TrainingSettings(Section):
     frames_per_sequence: Positive = 30
     frame_sampling: FrameSampling = "fixed_unordered"
     steps: Positive = 20_000
+    optimiser: Literal["sgd", "adam"] = "sgd"
     milestones: tuple[Positive, ...] = (10_000, 14_000, 18_000)
     learning_rate: Annotated[float, Field(gt=0)] = 0.1
     learning_rate_factor: Fraction = 0.1
@@ -225,6 +226,7 @@ class TrainingSettings(Section):
     # On a CPU another number of threads sums weight gradients in another order: other weights.
     cpu_threads: Annotated[int, Field(ge=1, le=256)] = 2
     checkpoint_every_steps: Positive = 1_000
+    patience: Positive | None = None  # checkpoints without a better one, then training ends
     evaluation_frame_cap: Positive = 720
 
     @model_validator(mode="after")

@@ -98,6 +98,43 @@ def test_a_run_that_was_stopped_at_any_step_ends_like_one_that_was_not(
         assert fingerprint(train(run, checkpoints)) == expected
 
 
+def test_adam_goes_on_where_it_was(run, tmp_path, monkeypatch):
+    adam = run.settings.model_copy(update={"optimiser": "adam", "learning_rate": 1e-3})
+    run = replace(run, settings=adam)
+    whole = train(run, tmp_path / "whole")
+    stop_when(monkeypatch, "compute_losses", 3)
+    with pytest.raises(Stop):
+        train(run, tmp_path / "cut")
+    monkeypatch.undo()
+    assert fingerprint(train(run, tmp_path / "cut")) == fingerprint(whole)
+    optimiser = load_newest_checkpoint(tmp_path / "whole").optimiser
+    kinds = {name.partition("/")[0] for name in optimiser}
+    assert kinds == {"exp_avg", "exp_avg_sq", "step"}
+    assert set(optimiser["step/projection.weight"].reshape(1).tolist()) == {6.0}
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "patience", "steps", "chosen"),
+    [
+        ([0.5, 0.5, 0.4, 0.9, 0.9, 0.9], 2, 3, 2),  # of equals the later is kept, and is no rise
+        ([0.1, 0.2, 0.2, 0.3, 0.3, 0.4], 2, 6, 6),
+        ([0.5, 0.4, 0.3, 0.2, 0.1, 0.0], None, 6, 1),
+        ([0.5, 0.4, 0.3, 0.2, 0.1, 0.6], 5, 6, 6),
+    ],
+)
+def test_training_ends_once_patience_has_run_out(
+    run, tmp_path, monkeypatch, accuracies, patience, steps, chosen
+):
+    left = iter(accuracies)
+    monkeypatch.setattr("training.loop._judge", lambda *_: next(left))
+    update = {"checkpoint_every_steps": 1, "patience": patience}
+    run = replace(run, settings=run.settings.model_copy(update=update))
+    trained = train(run, tmp_path)
+    assert (len(trained.history), trained.step) == (steps, chosen)
+    # Once it has ended it has ended: nothing is judged again.
+    assert fingerprint(train(run, tmp_path)) == fingerprint(trained)
+
+
 @pytest.mark.slow
 def test_a_wide_run_whose_channels_lie_last_goes_on_alike(run, tmp_path, monkeypatch):
     run = replace(run, settings=run.settings.model_copy(update={"channels": (16, 16, 32, 32)}))
