@@ -57,7 +57,8 @@ def synth(
 
 
 def _make_silhouettes(workspace: Workspace, output: Path, seed: int) -> None:
-    from transforms.synth.silhouettes import SCOLIOSIS1K_SHAPE, write_silhouette_batch
+    from transforms.synth.sequence_plan import SCOLIOSIS1K_SHAPE
+    from transforms.synth.silhouettes import write_silhouette_batch
 
     write_single_batch(
         workspace,

@@ -1,7 +1,7 @@
 """How elderly people walk, and what four diseases of the spine and the hip do to it.
 
-The signs are those that clinicians name; how large they are is not published, so the sizes are ours,
-chosen so that the groups overlap.
+The signs are those that clinicians name; how large they are is not published, so the sizes are
+ours, chosen so that the groups overlap.
 """
 
 from dataclasses import dataclass, replace
@@ -52,12 +52,12 @@ class Effects:
 EFFECTS: Final = {
     # Adult spinal deformity: sagittal imbalance that bent knees make up for, and coronal imbalance.
     "asd": Effects(
-        forward_lean=26.0,
+        forward_lean=24.0,
         lateral_lean=9.0,
         lateral_shift_m=0.035,
         head_pitch=8.0,
         rounding_m=0.02,
-        crouch=0.06,
+        crouch=0.05,
         slowing=0.38,
         slower_cadence=0.10,
     ),
@@ -77,6 +77,7 @@ EFFECTS: Final = {
     # Osteoarthritis of one hip: a limp.
     "hipoa": Effects(
         forward_lean=4.0,
+        crouch=0.015,
         slowing=0.25,
         slower_cadence=0.08,
         pelvis_drop=10.0,
@@ -94,28 +95,30 @@ def draw_elderly_gait(
     """Draw how an elderly person walks who would have walked like `healthy` when young."""
     side = 1.0 if rng.random() < 0.5 else -1.0
     swing = draw_between(rng, 0.6, 0.9)
+    # The same disease bends one person forwards and another one aside.
+    forwards, aside = (severity * draw_between(rng, 0.4, 1.2) for _ in range(2))
     posture = Posture(
         head_pitch=max(draw_normal(rng, 8.0, 4.0), 0.0) + effects.head_pitch * severity,
         rounding_m=draw_between(rng, 0.0, 0.02) + effects.rounding_m * severity,
-        crouch=draw_between(rng, 0.0, 0.015) + effects.crouch * severity,
+        crouch=draw_between(rng, 0.0, 0.02) + effects.crouch * forwards,
         base_m=draw_between(rng, 0.0, 0.03) + effects.base_m * severity,
         limp_side=side,
         pelvis_drop=effects.pelvis_drop * severity,
         trunk_lean=effects.trunk_lean * severity,
         step_shift=effects.step_shift * severity,
     )
+    lean = draw_normal(rng, 3.0, 3.5) + effects.forward_lean * forwards
     return replace(
         healthy,
         stride_hz=healthy.stride_hz * (1.0 - effects.slower_cadence * severity),
         arm_swing_left=healthy.arm_swing_left * swing,
         arm_swing_right=healthy.arm_swing_right * swing,
         step_delay=healthy.step_delay + side * effects.step_delay * severity,
-        forward_lean=healthy.forward_lean + draw_normal(rng, 2.0, 2.0)
-        + effects.forward_lean * severity,
-        lateral_lean=healthy.lateral_lean + side * effects.lateral_lean * severity,
-        lateral_shift_m=healthy.lateral_shift_m + side * effects.lateral_shift_m * severity,
+        forward_lean=healthy.forward_lean + lean,
+        lateral_lean=draw_normal(rng, 0.0, 1.8) + side * effects.lateral_lean * aside,
+        lateral_shift_m=healthy.lateral_shift_m + side * effects.lateral_shift_m * aside,
         posture=posture,
-    )  # fmt: skip
+    )
 
 
 def draw_elderly_speed(

@@ -19,7 +19,7 @@ from transforms.synth.demographics import STATISTICS, count_females
 from transforms.synth.draws import draw_between, generator_for
 from transforms.synth.identity import Identity, draw_identity
 from transforms.synth.outfit import draw_outfit
-from transforms.synth.posture import Posture
+from transforms.synth.posture import UPRIGHT
 from transforms.synth.scene import Lighting, Room, draw_lighting, draw_room
 from transforms.synth.variation import Strides, draw_uneven_strides
 from transforms.synth.walker import Gait, Path, Physique
@@ -72,7 +72,7 @@ class RecordingPlan:
         for actor, drawn in zip(self.actors, values["actors"], strict=True):
             if actor.strides is None:
                 del drawn["strides"]
-            if actor.gait.posture == Posture():
+            if actor.gait.posture == UPRIGHT:
                 del drawn["gait"]["posture"]
         return sha256_bytes(canonical_json({"format": _FORMAT, **values}))
 
@@ -100,9 +100,7 @@ def plan_participants(seed: int, counts: dict[str, int]) -> list[Identity]:
         females = set(np.argsort(ranks)[: count_females(STATISTICS[label], count)].tolist())
         for index in range(count):
             rng = generator_for(seed, "participant", label, index)
-            participant_id = _draw_pseudonym(rng)
-            while participant_id in taken:
-                participant_id = _draw_pseudonym(rng)
+            participant_id = draw_pseudonym(rng, taken)
             taken.add(participant_id)
             sex = "F" if index in females else "M"
             participants.append(draw_identity(participant_id, label, sex, rng))
@@ -310,8 +308,12 @@ def _draw_strides(
     return draw_uneven_strides(rng, person.gait.stride_hz, walk_s)
 
 
-def _draw_pseudonym(rng: np.random.Generator) -> str:
-    return f"p{int(rng.integers(2**32)):08x}"
+def draw_pseudonym(rng: np.random.Generator, taken: set[str]) -> str:
+    """Draw an id that nobody has yet."""
+    while True:
+        pseudonym = f"p{int(rng.integers(2**32)):08x}"
+        if pseudonym not in taken:
+            return pseudonym
 
 
 def _choose(seed: int, name: str, items: list[Any], fraction: float) -> set[int]:

@@ -76,6 +76,9 @@ class Posture:
         return carrying
 
 
+UPRIGHT: Final = Posture()
+
+
 def lean_trunk(body: Joints, angle: FloatArray) -> None:
     """Lean everything above the pelvis to the left; legs stay where they stand."""
     pelvis = body["pelvis"]

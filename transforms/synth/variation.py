@@ -15,8 +15,8 @@ from transforms.synth.walker import Variation
 
 # Stride times of adolescents vary by some two per cent (Hausdorff et al., 1999).
 _STRIDE_TIME_CV: Final = 0.02
-# Old and ill people walk less evenly; the figure is ours. At 0.02 no stride differs from the next by
-# as much as a frame at 25 per second lasts, and an offset of one stride could not be told.
+# Old and ill people walk less evenly; how much is ours. At 0.02 strides differ by less than a frame
+# at 25 per second lasts, and two clocks that are one stride apart would look right.
 _UNEVEN_STRIDE_TIME_CV: Final = 0.05
 _ARM_SWING_CV: Final = 0.08
 _LEAN_SD_DEGREES: Final = 0.6

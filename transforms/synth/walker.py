@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from transforms.synth.posture import FloatArray, Joints, Posture, lean_trunk
+from transforms.synth.posture import UPRIGHT, FloatArray, Joints, Posture, lean_trunk
 
 SIDES: Final = (("left", 1.0), ("right", -1.0))
 _TURN_S: Final = 0.7
@@ -67,7 +67,7 @@ class Gait:
     pelvis_obliquity: float
     thorax_rotation: float
     sway_m: float
-    posture: Posture = Posture()
+    posture: Posture = UPRIGHT
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,8 @@ from transforms import schemas
 from transforms.errors import SettingsError
 from transforms.progress import NoProgress
 from transforms.shards.codec import decode_silhouettes
-from transforms.synth.silhouettes import (
-    SCOLIOSIS1K_SHAPE,
-    CohortShape,
-    normalise_polygons,
-    write_silhouette_batch,
-)
+from transforms.synth.sequence_plan import SCOLIOSIS1K_SHAPE, CohortShape
+from transforms.synth.silhouettes import normalise_polygons, write_silhouette_batch
 
 SHAPE = CohortShape(
     participants={"positive": 2, "neutral": 1, "negative": 2},
