@@ -20,6 +20,7 @@ COLUMN_WORDS: Final[Mapping[str, str]] = {
     "view": "where the camera stood: front, side, ...",
     "session": "the visit",
     "sync_group": "recordings filmed at the same moment",
+    "start_offset_s": "when the video starts, on the clock of its sync group",
     "file": "file name below the batch's folder",
     "video_sha256": "hash of the video's content",
     "video_bytes": "size of the video",

@@ -20,7 +20,7 @@ INTAKE_REGISTER: Final = Stage(
     folder="data/intake/{partition}",
     inputs=(RAW_COHORT,),
     params=("intake",),
-    code_version="1",
+    code_version="2",
     partitioning=Partitioning.INTAKE_BATCH,
 )
 

@@ -45,7 +45,8 @@ from transforms.params_file import change_section
 from transforms.presets import PRESETS, find_preset, format_value
 from transforms.published import MODEL_ROWS, RECONSTRUCTED, TEST_COUNTS
 from transforms.schemas import NEAR_DUPLICATES_NAME
-from transforms.synth.silhouettes import SCOLIOSIS1K_SHAPE, write_silhouette_batch
+from transforms.synth.sequence_plan import SCOLIOSIS1K_SHAPE
+from transforms.synth.silhouettes import write_silhouette_batch
 
 ROOT: Final = Path(__file__).parent.parent
 STAGES: Final = (TRAINED_MODEL, MODEL_EVALUATION)

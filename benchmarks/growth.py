@@ -33,7 +33,8 @@ import pyarrow.parquet as pq
 from transforms.manifest import write_manifest
 from transforms.progress import NoProgress
 from transforms.settings import ShardSettings
-from transforms.synth.silhouettes import SCOLIOSIS1K_SHAPE, CohortShape, write_silhouette_batch
+from transforms.synth.sequence_plan import SCOLIOSIS1K_SHAPE, CohortShape
+from transforms.synth.silhouettes import write_silhouette_batch
 
 BATCH_SEQUENCES: Final = sum(SCOLIOSIS1K_SHAPE.sequences.values())
 BATCHES_NAME: Final = "batches.json"

@@ -31,7 +31,8 @@ from transforms.settings import ShardSettings
 from transforms.shards.reader import SilhouetteDataset, open_dataset
 from transforms.shards.writer import write_shards
 from transforms.synth.copies import COPY_KINDS, SINGLE_KINDS, write_copies_batch
-from transforms.synth.silhouettes import SCOLIOSIS1K_SHAPE, CohortShape, write_silhouette_batch
+from transforms.synth.sequence_plan import SCOLIOSIS1K_SHAPE, CohortShape
+from transforms.synth.silhouettes import write_silhouette_batch
 
 GROWTH: Final = (1_493, 14_930, 149_300)
 STRETCHES: Final = 7  # of a sequence of 300 frames

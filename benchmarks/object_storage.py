@@ -25,7 +25,8 @@ from transforms.shards.shard_cache import ShardCache
 from transforms.shards.shard_stream import stream_rows
 from transforms.shards.stream_order import StreamOrder
 from transforms.shards.writer import write_shards
-from transforms.synth.silhouettes import CohortShape, write_silhouette_batch
+from transforms.synth.sequence_plan import CohortShape
+from transforms.synth.silhouettes import write_silhouette_batch
 
 LIMIT_BYTES = 10 * 2**30
 WINDOW_SHARDS = 16

@@ -30,7 +30,8 @@ from transforms.schemas import SEQUENCE_INDEX, SEQUENCES, conform
 from transforms.shards.parquet import encode_shard, read_table, write_table
 from transforms.shards.part import PARQUET_FOLDER, TAR_FOLDER
 from transforms.shards.webdataset import encode_tar
-from transforms.synth.silhouettes import CohortShape, write_silhouette_batch
+from transforms.synth.sequence_plan import CohortShape
+from transforms.synth.silhouettes import write_silhouette_batch
 
 _MEGABYTE = 1_000_000
 _SHAPE = CohortShape(

@@ -28,7 +28,8 @@ from transforms.settings import ShardSettings
 from transforms.shards.codec import BITS, GREY, decode_silhouettes, encode_silhouettes, pack_frames
 from transforms.shards.reader import open_dataset
 from transforms.shards.writer import write_shards
-from transforms.synth.silhouettes import SCOLIOSIS1K_SHAPE, write_silhouette_batch
+from transforms.synth.sequence_plan import SCOLIOSIS1K_SHAPE
+from transforms.synth.silhouettes import write_silhouette_batch
 
 Frames = NDArray[np.uint8]
 LEVELS = (1, 3, 5, 7, 9)

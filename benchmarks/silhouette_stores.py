@@ -50,7 +50,8 @@ from stores.reference import ReferenceLoader, VectorisedPickles
 
 from training.frame_sampling import draw_frames
 from transforms.progress import NoProgress
-from transforms.synth.silhouettes import CohortShape, write_silhouette_batch
+from transforms.synth.sequence_plan import CohortShape
+from transforms.synth.silhouettes import write_silhouette_batch
 
 STORES: Final[tuple[type[Store], ...]] = (
     ReferenceLoader,

@@ -34,6 +34,7 @@ RECORDINGS: Final = _schema(
     ("view", _TEXT, False),
     ("session", _TEXT, True),
     ("sync_group", _TEXT, True),
+    ("start_offset_s", pa.float64(), True),  # frame 0 on the sync group's clock; null: not stated
     ("file", _TEXT, False),  # relative to the batch's videos/
     ("video_sha256", _TEXT, True),
     ("video_bytes", pa.int64(), True),

@@ -5,10 +5,10 @@ is therefore left out of every fingerprint.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from transforms.errors import SettingsError
 from transforms.release.settings import ReleaseSettings
@@ -20,6 +20,9 @@ Positive = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Surroundings = Literal["white", "scene"]
+ScoliosisClass = Literal["positive", "neutral", "negative"]
+DeformityGroup = Literal["asd", "dhs", "lcs", "hipoa"]
+CohortLabel = Literal[ScoliosisClass, DeformityGroup]
 Device = Literal["auto", "cpu", "cuda"]
 Engine = Literal["local", "ray"]
 Words = Annotated[
@@ -35,7 +38,7 @@ class SynthSettings(Section):
     """The synthetic cohort of walking videos that `gaitworks synth` makes."""
 
     seed: Seed = 2026
-    participants: dict[Literal["positive", "neutral", "negative"], Positive] = Field(
+    participants: dict[CohortLabel, Positive] = Field(
         default={"positive": 11, "neutral": 9, "negative": 18}
     )
     batches: Positive = 2
@@ -46,6 +49,25 @@ class SynthSettings(Section):
     fps: Annotated[int, Field(ge=5, le=120)] = 25
     duration_s: Annotated[float, Field(gt=0.5, le=120)] = 4.0
     views: Annotated[tuple[Literal["front", "side"], ...], Field(min_length=1)] = ("side",)
+    start_spread_s: Annotated[float, Field(ge=0, le=10)] = 0.0
+    declares_offsets: bool = True
+
+    @field_validator("participants")
+    @classmethod
+    def _are_of_one_kind(cls, participants: dict[CohortLabel, int]) -> dict[CohortLabel, int]:
+        kinds = (get_args(ScoliosisClass), get_args(DeformityGroup))
+        if not any(set(participants) <= set(kind) for kind in kinds):
+            raise ValueError(
+                "classes of two kinds of cohort; name only "
+                + ", or only ".join(", ".join(kind) for kind in kinds)
+            )
+        return participants
+
+    @model_validator(mode="after")
+    def _starts_differ_between_two_cameras(self) -> Self:
+        if self.start_spread_s > 0 and set(self.views) != {"front", "side"}:
+            raise ValueError("start_spread_s above 0 needs `views: [front, side]`")
+        return self
 
 
 class IntakeSettings(Section):

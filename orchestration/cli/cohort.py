@@ -1,7 +1,7 @@
 """Commands about cohorts: making a synthetic one, checking one before it goes in."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -34,16 +34,27 @@ def synth(
     silhouettes: Annotated[
         Path | None,
         typer.Option(
-            help="Skip the video: write a cohort of Scoliosis1K's shape straight as a dataset of "
+            help="Skip the video: write a cohort of a known shape straight as a dataset of "
             "silhouettes into this new folder."
         ),
     ] = None,
+    shape: Annotated[
+        Literal["scoliosis1k", "spinal_deformity"],
+        typer.Option(
+            help="Of --silhouettes: Scoliosis1K's 1,050 participants from the front, or 44 "
+            "patients (27 asd, 9 dhs, 6 lcs, 2 hipoa) from the front and the side at once."
+        ),
+    ] = "scoliosis1k",
     seed: Annotated[int, typer.Option(help="Seed of --silhouettes.")] = 2026,
 ) -> None:
     """Make a synthetic cohort of walking videos, or of silhouettes.
 
     The videos go to `raw/` as `synth` in `params.yaml` describes; masks, boxes and gait phase go
     to `truth/` for scoring. The same seed gives the same cohort.
+
+    A cohort of spinal deformity filmed by two cameras that start at different moments has
+    `participants: {asd: 27, dhs: 9, lcs: 6, hipoa: 2}`, `views: [front, side]`,
+    `start_spread_s: 1.0` and `duration_s: 6.0` there; see docs/params.md.
     """
     workspace = workspace_of(context)
     if silhouettes is None:
@@ -53,17 +64,19 @@ def synth(
         raise InputError(
             "the folder exists", where=silhouettes, fix="name a new folder or remove this one"
         )
-    _make_silhouettes(workspace, silhouettes, seed)
+    _make_silhouettes(workspace, silhouettes, shape, seed)
 
 
-def _make_silhouettes(workspace: Workspace, output: Path, seed: int) -> None:
-    from transforms.synth.silhouettes import SCOLIOSIS1K_SHAPE, write_silhouette_batch
+def _make_silhouettes(workspace: Workspace, output: Path, shape: str, seed: int) -> None:
+    from transforms.synth.sequence_plan import SCOLIOSIS1K_SHAPE, SPINAL_DEFORMITY_SHAPE
+    from transforms.synth.silhouettes import write_silhouette_batch
 
+    known = SCOLIOSIS1K_SHAPE if shape == "scoliosis1k" else SPINAL_DEFORMITY_SHAPE
     write_single_batch(
         workspace,
         output,
         lambda tables, worker_count, progress: write_silhouette_batch(
-            SCOLIOSIS1K_SHAPE, seed, tables, worker_count=worker_count, progress=progress
+            known, seed, tables, worker_count=worker_count, progress=progress
         ),
     )
 

@@ -20,7 +20,8 @@ from transforms.progress import NoProgress
 from transforms.settings import ShardSettings
 from transforms.shards.repair import repair_dataset
 from transforms.shards.writer import write_shards
-from transforms.synth.silhouettes import CohortShape, write_silhouette_batch
+from transforms.synth.sequence_plan import CohortShape
+from transforms.synth.silhouettes import write_silhouette_batch
 
 BINARY = ShardSettings(sequences_per_shard=2)
 GREY = ShardSettings(sequences_per_shard=2, codec="grey", width_px=64)

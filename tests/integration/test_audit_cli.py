@@ -19,7 +19,8 @@ from transforms.schemas import NEAR_DUPLICATES, NEAR_DUPLICATES_NAME, SEQUENCES,
 from transforms.settings import ReleaseSettings, ShardSettings, parse_settings
 from transforms.shards.parquet import encode_shard, write_table
 from transforms.shards.writer import write_shards
-from transforms.synth.silhouettes import CohortShape, write_silhouette_batch
+from transforms.synth.sequence_plan import CohortShape
+from transforms.synth.silhouettes import write_silhouette_batch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

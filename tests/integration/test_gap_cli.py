@@ -12,7 +12,8 @@ from transforms.manifest import read_manifest, verify_directory, write_manifest
 from transforms.progress import NoProgress
 from transforms.settings import ShardSettings
 from transforms.shards.writer import write_shards
-from transforms.synth.silhouettes import CohortShape, write_silhouette_batch
+from transforms.synth.sequence_plan import CohortShape
+from transforms.synth.silhouettes import write_silhouette_batch
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

@@ -21,7 +21,7 @@ from transforms.files import sha256_file
 from transforms.manifest import MANIFEST_NAME, directory_version, read_manifest
 from transforms.schemas import NEAR_DUPLICATES_NAME
 from transforms.settings import EvaluationSettings
-from transforms.synth.silhouettes import SYNTHETIC_KEY
+from transforms.synth.silhouette_tables import SYNTHETIC_KEY
 
 # Everything of a sequence but its pixels.
 _SEQUENCE_COLUMNS: Final = (

@@ -19,6 +19,7 @@ from transforms.intake.problems import Problem, is_warning, problems_frame, show
 from transforms.intake.rules import (
     check_participants_are_used,
     check_references,
+    check_start_offsets,
     check_sync_groups,
     check_unique_ids,
 )
@@ -155,6 +156,7 @@ def _check_tables(participants: TextTable, recordings: TextTable) -> list[Proble
         *check_references(takes, people),
         *check_participants_are_used(people, takes),
         *check_sync_groups(takes),
+        *check_start_offsets(takes),
     ]
 
 
@@ -257,6 +259,8 @@ def _register_row(
         **cells,
         "session": cells["session"] or None,
         "sync_group": cells["sync_group"] or None,
+        # The text of a refused row may be anything.
+        "start_offset_s": None if refusal else _number(row["start_offset_s"]),
         "batch_id": batch.absolute().name,
         "label": labels.get(row["participant_id"]),
         **{"video_sha256" if name == "sha256" else name: value for name, value in facts.items()},
@@ -264,6 +268,10 @@ def _register_row(
         "reason_code": code,
         "reason": reason,
     }
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
 
 
 def _video_problem(row: _Row, fault: Fault) -> Problem:

@@ -21,6 +21,7 @@ _WARNINGS: Final = frozenset(
         "unlisted_file",
         "id_without_digit",
         "participant_without_recordings",
+        "start_offset_missing",
         "sync_group_of_one",
         "truncated_video",
         # Of imported trees:

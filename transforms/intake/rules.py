@@ -112,6 +112,42 @@ def check_sync_groups(recordings: pl.DataFrame) -> list[Problem]:
     return problems
 
 
+def check_start_offsets(recordings: pl.DataFrame) -> list[Problem]:
+    """Return problems of recordings that say when they start, or don't although others do.
+
+    Without a sync group there is no clock that an offset could be counted on. Where only some
+    recordings of a group have one it helps nobody, which is a warning.
+    """
+    lost = [
+        _problem(
+            "recordings.csv",
+            row,
+            "start_offset_s",
+            "empty, or a sync group whose clock it is counted on",
+            "start_offset_without_sync_group",
+            "there is no sync group to be ahead of or behind",
+        )
+        for row in recordings.iter_rows(named=True)
+        if row["start_offset_s"] and not row["sync_group"]
+    ]
+    untold = [
+        _problem(
+            "recordings.csv",
+            row,
+            "start_offset_s",
+            "a number, as other recordings of the sync group have",
+            "start_offset_missing",
+            f"other recordings of the sync group {show_value(row['sync_group'])} say when they "
+            "start",
+        )
+        for rows in _group(recordings, "sync_group", fold_case=False).values()
+        if any(row["start_offset_s"] for row in rows)
+        for row in rows
+        if not row["start_offset_s"]
+    ]
+    return lost + untold
+
+
 def _conflict(column: str, cells: Sequence[_Row]) -> tuple[str, str]:
     if len({row[column] for row in cells}) > 1:
         return f"conflicting_{column}", "ids that differ in letter case only"

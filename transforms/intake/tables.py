@@ -137,6 +137,8 @@ RECORDING_COLUMNS: Final = (
     ),
     ColumnContract("session", False, True, (_id_rule(32),)),
     ColumnContract("sync_group", False, True, (_id_rule(64),)),
+    # Seconds from the start of the sync group's clock to this video's frame 0.
+    ColumnContract("start_offset_s", False, True, _number_between(-3600, 3600)),
 )
 
 

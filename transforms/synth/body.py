@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transforms.synth.camera import Camera
-from transforms.synth.walker import SIDES, Joints, Physique
+from transforms.synth.posture import Joints
+from transforms.synth.walker import SIDES, Physique
 
 FloatArray = NDArray[np.float64]
 Rgb = tuple[int, int, int]

@@ -75,7 +75,7 @@ def write_cohort(
         open_plans = [
             plan for plan in batch.recordings if not _is_finished(plan, raw_root, truth_root)
         ]
-        if open_plans or not _has_tables(batch, raw_root):
+        if open_plans or not _has_tables(batch, settings, raw_root):
             _withdraw_tables(raw_root / batch.batch_id)
         jobs += [_Job(plan, raw_root, truth_root) for plan in open_plans]
 
@@ -87,8 +87,8 @@ def write_cohort(
     for position, _ in map_in_processes(_write_recording, jobs, worker_count=worker_count):
         progress.advance(1, jobs[position].plan.recording_id)
     for batch in batches:
-        if not _has_tables(batch, raw_root):
-            tables = _batch_tables(batch)
+        if not _has_tables(batch, settings, raw_root):
+            tables = _batch_tables(batch, settings)
             write_tables_entry(truth_root, batch.batch_id, tables)
             for name, data in tables.items():
                 write_bytes_atomic(raw_root / batch.batch_id / name, data)
@@ -128,9 +128,9 @@ def _is_finished(plan: RecordingPlan, raw_root: Path, truth_root: Path) -> bool:
     )
 
 
-def _has_tables(batch: BatchPlan, raw_root: Path) -> bool:
+def _has_tables(batch: BatchPlan, settings: SynthSettings, raw_root: Path) -> bool:
     """Say whether both CSV files are there with the contents of this plan."""
-    for name, data in _batch_tables(batch).items():
+    for name, data in _batch_tables(batch, settings).items():
         path = raw_root / batch.batch_id / name
         if not path.is_file() or path.read_bytes() != data:
             return False
@@ -220,8 +220,11 @@ def _remove_former_cohort(batches: list[BatchPlan], raw_root: Path, truth_root: 
                 leftover.unlink()
 
 
-def _batch_tables(batch: BatchPlan) -> dict[str, bytes]:
-    """Return the two CSV files of a batch by name, in the order in which to write them."""
+def _batch_tables(batch: BatchPlan, settings: SynthSettings) -> dict[str, bytes]:
+    """Return the two CSV files of a batch by name, in the order in which to write them.
+
+    `start_offset_s` is a column only where cameras start apart and somebody noted when.
+    """
     participants = [
         {
             "participant_id": person.participant_id,
@@ -243,9 +246,16 @@ def _batch_tables(batch: BatchPlan) -> dict[str, bytes]:
             "session": plan.session,
             "sync_group": plan.sync_group or "",
         }
+        | _declare_start(plan, settings)
         for plan in batch.recordings
     ]
     return {PARTICIPANTS_CSV: _to_csv(participants), RECORDINGS_CSV: _to_csv(recordings)}
+
+
+def _declare_start(plan: RecordingPlan, settings: SynthSettings) -> dict[str, str]:
+    if plan.start_offset_s is None or not settings.declares_offsets:
+        return {}
+    return {"start_offset_s": f"{plan.start_offset_s:.3f}"}
 
 
 def _to_csv(rows: list[dict[str, str]]) -> bytes:

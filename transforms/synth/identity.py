@@ -1,7 +1,7 @@
-"""Who walks: demographics per class, build, gait, and what the diagnosis does to the gait.
+"""Who walks: demographics, build, gait, and what a curved spine does to the gait.
 
-The figures per class are those of Table 1 of the Scoliosis1K paper (Zhou et al., 2024). The effects
-are the ones the literature names, their size is chosen so that classes overlap.
+The effects of scoliosis are the ones the literature names, their size is chosen so that classes
+overlap; `deformity` holds those of the elderly.
 """
 
 from dataclasses import dataclass
@@ -9,29 +9,18 @@ from typing import Final
 
 import numpy as np
 
+from transforms.synth.deformity import (
+    EFFECTS,
+    NO_EFFECTS,
+    Effects,
+    draw_elderly_gait,
+    draw_elderly_speed,
+)
+from transforms.synth.demographics import ELDERLY, STATISTICS, ClassStatistics
 from transforms.synth.draws import draw_between, draw_normal
 from transforms.synth.walker import Gait, Physique
 
 SITES: Final = ("site_a", "site_b")
-
-
-@dataclass(frozen=True)
-class ClassStatistics:
-    """One class of the published Table 1: means with standard deviations, and counts by sex."""
-
-    age_years: tuple[float, float]
-    height_cm: tuple[float, float]
-    weight_kg: tuple[float, float]
-    female_count: int
-    male_count: int
-    severity: tuple[float, float]  # ours: 0 none, 1 severe
-
-
-CLASS_STATISTICS: Final = {
-    "positive": ClassStatistics((14.3, 1.0), (161.6, 7.1), (48.3, 8.4), 113, 63, (0.68, 0.15)),
-    "neutral": ClassStatistics((14.0, 0.6), (161.4, 6.7), (46.7, 7.8), 49, 33, (0.40, 0.11)),
-    "negative": ClassStatistics((15.5, 1.5), (163.7, 9.3), (53.3, 11.1), 479, 313, (0.13, 0.10)),
-}
 
 
 @dataclass(frozen=True)
@@ -51,16 +40,25 @@ class Identity:
     natural_speed_m_s: float
 
 
-def count_females(label: str, participant_count: int) -> int:
-    """Return how many of a class's participants are female, at the published ratio."""
-    statistics = CLASS_STATISTICS[label]
-    total = statistics.female_count + statistics.male_count
-    return round(participant_count * statistics.female_count / total)
-
-
 def draw_identity(participant_id: str, label: str, sex: str, rng: np.random.Generator) -> Identity:
-    """Draw one participant of a class."""
-    statistics = CLASS_STATISTICS[label]
+    """Draw one participant of a class or of a group of patients."""
+    effects = EFFECTS.get(label)
+    return _draw_person(participant_id, label, sex, STATISTICS[label], effects, rng)
+
+
+def draw_elderly(participant_id: str, label: str, sex: str, rng: np.random.Generator) -> Identity:
+    """Draw an elderly person without a disease, whatever the label says."""
+    return _draw_person(participant_id, label, sex, ELDERLY, NO_EFFECTS, rng)
+
+
+def _draw_person(
+    participant_id: str,
+    label: str,
+    sex: str,
+    statistics: ClassStatistics,
+    effects: Effects | None,  # None: an adolescent, see `draw_gait`
+    rng: np.random.Generator,
+) -> Identity:
     height_score = float(np.clip(rng.standard_normal(), -2.5, 2.5))
     # Height and weight go together in adolescents, with a correlation of about 0.6.
     weight_score = float(np.clip(0.6 * height_score + 0.8 * rng.standard_normal(), -2.2, 2.8))
@@ -69,6 +67,12 @@ def draw_identity(participant_id: str, label: str, sex: str, rng: np.random.Gene
     age_years = draw_normal(rng, *statistics.age_years)
     severity = float(np.clip(draw_normal(rng, *statistics.severity), 0.0, 1.0))
     physique = draw_physique(height_cm / 100, weight_kg, sex, rng)
+    site = str(rng.choice(SITES))
+    gait = draw_gait(severity if effects is None else 0.0, rng)
+    speed_m_s = draw_between(rng, 1.02, 1.38)
+    if effects is not None:
+        gait = draw_elderly_gait(gait, effects, severity, rng)
+        speed_m_s = draw_elderly_speed(speed_m_s, effects, severity, rng)
     return Identity(
         participant_id=participant_id,
         label=label,
@@ -76,11 +80,11 @@ def draw_identity(participant_id: str, label: str, sex: str, rng: np.random.Gene
         age_years=round(age_years, 1),
         height_cm=round(height_cm, 1),
         weight_kg=round(weight_kg, 1),
-        site=str(rng.choice(SITES)),
+        site=site,
         severity=round(severity, 4),
         physique=physique,
-        gait=draw_gait(severity, rng),
-        natural_speed_m_s=draw_between(rng, 1.02, 1.38),
+        gait=gait,
+        natural_speed_m_s=speed_m_s,
     )
 
 

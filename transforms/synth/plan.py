@@ -14,10 +14,14 @@ from transforms.settings import SynthSettings
 from transforms.synth.body import Outfit
 from transforms.synth.bystander import draw_bystander
 from transforms.synth.camera import Camera, place_front_camera, place_side_camera
+from transforms.synth.deformity import EFFECTS
+from transforms.synth.demographics import STATISTICS, count_females
 from transforms.synth.draws import draw_between, generator_for
-from transforms.synth.identity import CLASS_STATISTICS, Identity, count_females, draw_identity
+from transforms.synth.identity import Identity, draw_identity
 from transforms.synth.outfit import draw_outfit
+from transforms.synth.posture import UPRIGHT
 from transforms.synth.scene import Lighting, Room, draw_lighting, draw_room
+from transforms.synth.variation import Strides, draw_uneven_strides
 from transforms.synth.walker import Gait, Path, Physique
 
 _FORMAT: Final = "synthetic-recording/1"  # raise when equal plans give other bytes
@@ -32,6 +36,7 @@ class Actor:
     gait: Gait
     path: Path
     outfit: Outfit
+    strides: Strides | None = None  # None: every one is like every other
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,22 @@ class RecordingPlan:
     lighting: Lighting
     actors: tuple[Actor, ...]
     pixel_seed: int
+    start_offset_s: float | None = None  # after the sync group's clock; None: there is no clock
 
     def fingerprint(self) -> str:
-        """Return a hash over everything the video depends on."""
+        """Return a hash over everything the video depends on.
+
+        What plans did not have when the first cohorts were made is left out where it is at rest,
+        so that those cohorts are still known to be finished.
+        """
         values: dict[str, Any] = asdict(self)
+        if self.start_offset_s is None:
+            del values["start_offset_s"]
+        for actor, drawn in zip(self.actors, values["actors"], strict=True):
+            if actor.strides is None:
+                del drawn["strides"]
+            if actor.gait.posture == UPRIGHT:
+                del drawn["gait"]["posture"]
         return sha256_bytes(canonical_json({"format": _FORMAT, **values}))
 
 
@@ -77,15 +94,13 @@ def plan_participants(seed: int, counts: dict[str, int]) -> list[Identity]:
     """
     participants: list[Identity] = []
     taken: set[str] = set()
-    for label in sorted(counts, key=list(CLASS_STATISTICS).index):
+    for label in sorted(counts, key=list(STATISTICS).index):
         count = counts[label]
         ranks = [generator_for(seed, "sex", label, index).random() for index in range(count)]
-        females = set(np.argsort(ranks)[: count_females(label, count)].tolist())
+        females = set(np.argsort(ranks)[: count_females(STATISTICS[label], count)].tolist())
         for index in range(count):
             rng = generator_for(seed, "participant", label, index)
-            participant_id = _draw_pseudonym(rng)
-            while participant_id in taken:
-                participant_id = _draw_pseudonym(rng)
+            participant_id = draw_pseudonym(rng, taken)
             taken.add(participant_id)
             sex = "F" if index in females else "M"
             participants.append(draw_identity(participant_id, label, sex, rng))
@@ -220,20 +235,21 @@ def place_camera(
 def _plan_session(
     settings: SynthSettings, person: Identity, batch_id: str, session: int, is_watched: bool
 ) -> list[RecordingPlan]:
-    """Plan one walk as seen by every camera at once."""
+    """Plan one walk as seen by every camera, each of which starts at a moment of its own."""
     key = (person.participant_id, session)
     rng = generator_for(settings.seed, "session", *key)
     width_px, height_px = settings.frame_width_px, settings.frame_height_px
-    path, share = plan_walk(
-        person, rng, duration_s=settings.duration_s, aspect=width_px / height_px
-    )
+    walk_s = settings.duration_s + settings.start_spread_s
+    path, share = plan_walk(person, rng, duration_s=walk_s, aspect=width_px / height_px)
     if rng.random() < 0.5 and "front" not in settings.views:  # to the front camera there is one way
         path = Path(**{**asdict(path), "x_start_m": -path.x_start_m, "direction": -1})
     rooms = {view: draw_room(settings.seed, person.site, view) for view in settings.views}
     surfaces = [colour for room in rooms.values() for colour in (room.wall, room.floor)]
-    actors = [Actor(person.physique, person.gait, path, draw_outfit(rng, person.sex, surfaces))]
+    outfit = draw_outfit(rng, person.sex, surfaces)
+    strides = _draw_strides(settings, person, session, walk_s)
+    actors = [Actor(person.physique, person.gait, path, outfit, strides)]
     if is_watched:
-        other = draw_bystander(rng, path, duration_s=settings.duration_s, surfaces=surfaces)
+        other = draw_bystander(rng, path, duration_s=walk_s, surfaces=surfaces)
         actors.append(Actor(*other))
     plans: list[RecordingPlan] = []
     for view in sorted(set(settings.views)):
@@ -244,7 +260,7 @@ def _plan_session(
             path,
             stature_m=person.physique.stature_m,
             share=share,
-            duration_s=settings.duration_s,
+            duration_s=walk_s,
             width_px=width_px,
             height_px=height_px,
             rng=view_rng,
@@ -266,13 +282,38 @@ def _plan_session(
                 lighting=draw_lighting(view_rng),
                 actors=tuple(actors),
                 pixel_seed=int(view_rng.integers(2**32)),
+                start_offset_s=draw_start(settings.seed, settings.start_spread_s, *key, view),
             )
         )
     return plans
 
 
-def _draw_pseudonym(rng: np.random.Generator) -> str:
-    return f"p{int(rng.integers(2**32)):08x}"
+def draw_start(
+    seed: int, spread_s: float, participant_id: str, session: int, view: str
+) -> float | None:
+    """Draw when a camera starts, in whole milliseconds after its clock; None without a spread."""
+    if spread_s == 0:
+        return None
+    rng = generator_for(seed, "start", participant_id, session, view)
+    return round(draw_between(rng, 0.0, spread_s), 3)
+
+
+def _draw_strides(
+    settings: SynthSettings, person: Identity, session: int, walk_s: float
+) -> Strides | None:
+    """Draw the strides where they matter: of patients, and where clocks are to be compared."""
+    if person.label not in EFFECTS and settings.start_spread_s == 0:
+        return None
+    rng = generator_for(settings.seed, "strides", person.participant_id, session)
+    return draw_uneven_strides(rng, person.gait.stride_hz, walk_s)
+
+
+def draw_pseudonym(rng: np.random.Generator, taken: set[str]) -> str:
+    """Draw an id that nobody has yet."""
+    while True:
+        pseudonym = f"p{int(rng.integers(2**32)):08x}"
+        if pseudonym not in taken:
+            return pseudonym
 
 
 def _choose(seed: int, name: str, items: list[Any], fraction: float) -> set[int]:

@@ -19,7 +19,7 @@ from transforms.synth.body import (
 )
 from transforms.synth.plan import Actor, RecordingPlan
 from transforms.synth.scene import ByteImage, SensorNoise, light_gains, paint_room
-from transforms.synth.walker import Joints, gait_phase, pose_walker
+from transforms.synth.walker import Variation, gait_phase, pose_walker
 
 _SUBPIXEL_BITS: Final = 4
 _OVERSAMPLING: Final = 2
@@ -37,11 +37,13 @@ class Truth:
         boxes: `(person, frame, 4)` float32 x0, y0, x1, y1 inside the frame, half-open, hidden
             parts included; NaN where the person is outside. The participant is person 0.
         phase: `(frame,)` float32, the participant's gait phase in [0, 1), 0 at left heel strike.
+        start_offset_s: when frame 0 was taken, on the clock of the sync group; None without one.
     """
 
     participant_masks: ByteImage
     boxes: NDArray[np.float32]
     phase: NDArray[np.float32]
+    start_offset_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ class RecordingRenderer:
     def __init__(self, plan: RecordingPlan) -> None:
         self._plan = plan
         self._times_s = np.arange(plan.frame_count) / plan.fps
+        self._walk_times_s = self._times_s + (plan.start_offset_s or 0.0)
         self._rng = np.random.default_rng(plan.pixel_seed)
         self._room = paint_room(plan.room, plan.camera, plan.width_px, plan.height_px)
         self._figures = [self._prepare(actor) for actor in plan.actors]
@@ -91,12 +94,21 @@ class RecordingRenderer:
     def truth(self) -> Truth:
         """Return the truth about the frames yielded so far."""
         participant = self._plan.actors[0]
-        phase = gait_phase(participant.gait, participant.path, self._times_s).astype(np.float32)
+        phase = gait_phase(
+            participant.gait, participant.path, self._walk_times_s, self._vary(participant)
+        ).astype(np.float32)
         phase[phase >= 1.0] = 0.0  # float64 just below 1 rounds up to it
-        return Truth(self._masks, self._boxes, phase)
+        return Truth(self._masks, self._boxes, phase, self._plan.start_offset_s)
+
+    def _vary(self, actor: Actor) -> Variation | None:
+        if actor.strides is None:
+            return None
+        return actor.strides.at(self._walk_times_s, actor.gait.stride_hz)
 
     def _prepare(self, actor: Actor) -> _Figure:
-        joints: Joints = pose_walker(actor.physique, actor.gait, actor.path, self._times_s)
+        joints = pose_walker(
+            actor.physique, actor.gait, actor.path, self._walk_times_s, self._vary(actor)
+        )
         capsules = build_capsules(joints, actor.physique, actor.outfit)
         below = joints["pelvis"] * np.array([1.0, 1.0, 0.0])
         cloth = 128 + self._rng.standard_normal((96, 96)).astype(np.float32) * 9

@@ -38,6 +38,8 @@ def encode_truth(truth: Truth, *, height_px: int, width_px: int) -> bytes:
         "boxes": truth.boxes,
         "phase": truth.phase,
     }
+    if truth.start_offset_s is not None:
+        arrays["start_offset_s"] = np.array([truth.start_offset_s])
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=2) as archive:
         for name, array in arrays.items():

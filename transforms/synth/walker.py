@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-Joints = dict[str, FloatArray]  # name -> (frame, 3) world metres
+from transforms.synth.posture import UPRIGHT, FloatArray, Joints, Posture, lean_trunk
 
 SIDES: Final = (("left", 1.0), ("right", -1.0))
 _TURN_S: Final = 0.7
@@ -69,6 +67,7 @@ class Gait:
     pelvis_obliquity: float
     thorax_rotation: float
     sway_m: float
+    posture: Posture = UPRIGHT
 
 
 @dataclass(frozen=True)
@@ -79,11 +78,14 @@ class Variation:
         phase: how far the gait is ahead, in cycles.
         swing: factor on the swing of the arms.
         lean_degrees: lean to the left besides the body's own.
+        travel_s: how far the body is ahead on its way, in seconds; without it the way is walked
+            at an even speed, whatever the legs do.
     """
 
     phase: FloatArray
     swing: FloatArray
     lean_degrees: FloatArray
+    travel_s: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -119,10 +121,14 @@ def locate(path: Path, times_s: FloatArray) -> tuple[FloatArray, FloatArray]:
     return path.x_start_m + path.direction * along, heading
 
 
-def gait_phase(gait: Gait, path: Path, times_s: FloatArray) -> FloatArray:
+def gait_phase(
+    gait: Gait, path: Path, times_s: FloatArray, variation: Variation | None = None
+) -> FloatArray:
     """Return the gait phase in [0, 1): 0 is the left heel strike. Constant for those who stand."""
     moving_s = times_s if path.speed_m_s > 0 else np.zeros_like(times_s)
     phase = (path.phase_start + gait.stride_hz * moving_s) % 1.0
+    if variation is not None:
+        phase = (phase + variation.phase) % 1.0
     return np.where(phase >= 1.0, 0.0, phase)
 
 
@@ -138,14 +144,14 @@ def pose_walker(
     Without a `variation` every stride is like every other.
     """
     stature = physique.stature_m
-    phase = gait_phase(gait, path, times_s)
-    if variation is not None:
-        phase = (phase + variation.phase) % 1.0
+    posture = gait.posture
+    phase = gait_phase(gait, path, times_s, variation)
     phases = {"left": phase, "right": (phase + 0.5 + gait.step_delay) % 1.0}
     activity = min(1.0, path.speed_m_s / 0.9)
     stride_m = path.speed_m_s / gait.stride_hz
     cycle = _leg_cycle(physique, stride_m, activity)
-    hip_height = _pelvis_height(physique, cycle, phase, phases["right"])
+    shifts_m = {side: posture.shift_of(sign) * _excursion(stride_m) for side, sign in SIDES}
+    hip_height = _pelvis_height(physique, posture, cycle, shifts_m, phase, phases["right"])
 
     # The pelvis sways over the standing leg, and its forward side is that of the leading leg.
     beat = np.cos(2 * np.pi * phase)
@@ -155,13 +161,19 @@ def pose_walker(
         sway = 0.012 * np.sin(2 * np.pi * 0.31 * times_s + path.phase_start * 2 * np.pi)
     pelvis = _stack(np.zeros_like(sway), sway, hip_height)
     pelvis_yaw = np.radians(-6.0 * activity) * beat
-    pelvis_roll = np.radians(gait.pelvis_obliquity - 2.5 * activity * over_standing_leg)
+    pelvis_roll = np.radians(
+        gait.pelvis_obliquity
+        - 2.5 * activity * over_standing_leg
+        + posture.pelvis_roll(over_standing_leg)
+    )
     body: Joints = {"pelvis": pelvis}
 
     for side, sign in SIDES:
         half = sign * physique.hip_width_m / 2
         body[f"{side}_hip"] = pelvis + _across(half, pelvis_yaw, pelvis_roll)
-        _add_leg(body, side, sign, physique, cycle, phases[side])
+        lateral_m = sign * (0.032 * stature + posture.base_m / 2)
+        place = (shifts_m[side], lateral_m)
+        _add_leg(body, side, sign, physique, cycle, phases[side], place)
 
     _add_trunk(body, physique, gait, activity, beat)
     for side, sign in SIDES:
@@ -169,20 +181,12 @@ def pose_walker(
         swing = own if variation is None else own * variation.swing
         angle = np.radians(-3.0 - swing * activity * np.cos(2 * np.pi * (phases[side] + 0.02)))
         _add_arm(body, side, sign, stature, angle - np.radians(3.0), gait, activity)
+    posture.hold(body, over_standing_leg)
     if variation is not None:
-        _lean(body, np.radians(variation.lean_degrees))
+        lean_trunk(body, np.radians(variation.lean_degrees))
+        if variation.travel_s is not None:
+            times_s = times_s + variation.travel_s
     return _to_world(body, path, times_s)
-
-
-def _lean(body: Joints, angle: FloatArray) -> None:
-    """Lean everything above the pelvis to the left; legs stay where they stand."""
-    above = ("waist", "neck", "chest", "chin", "crown")
-    arm = ("shoulder", "elbow", "wrist", "hand")
-    pelvis = body["pelvis"]
-    for name in (*above, *(f"{side}_{part}" for side, _ in SIDES for part in arm)):
-        joint = body[name].copy()
-        joint[:, 1] += np.tan(angle) * (joint[:, 2] - pelvis[:, 2])
-        body[name] = joint
 
 
 def _smooth_cycle(keys: tuple[tuple[float, float], ...], width: float = 0.018) -> FloatArray:
@@ -204,9 +208,13 @@ def _sample(curve: FloatArray, phase: FloatArray) -> FloatArray:
     return np.interp(phase, np.arange(_GRID) / _GRID, curve, period=1.0)
 
 
-def _leg_cycle(physique: Physique, stride_m: float, activity: float) -> dict[str, FloatArray]:
+def _excursion(stride_m: float) -> float:
     # 0.62 of a stride is the way of a foot on the floor; rolling over heel and toes takes a part.
-    excursion = 0.62 * stride_m * 0.93
+    return 0.62 * stride_m * 0.93
+
+
+def _leg_cycle(physique: Physique, stride_m: float, activity: float) -> dict[str, FloatArray]:
+    excursion = _excursion(stride_m)
     stature = physique.stature_m
     return {
         "forward": (_smooth_cycle(_FORWARD_KEYS) - 0.01) * excursion,
@@ -220,13 +228,22 @@ def _leg_length(physique: Physique) -> float:
 
 
 def _pelvis_height(
-    physique: Physique, cycle: dict[str, FloatArray], left: FloatArray, right: FloatArray
+    physique: Physique,
+    posture: Posture,
+    cycle: dict[str, FloatArray],
+    shifts_m: dict[str, float],
+    left: FloatArray,
+    right: FloatArray,
 ) -> FloatArray:
     """Return the height at which both feet can be reached: the inverted pendulum of walking."""
-    leg = _leg_length(physique)
-    reach = np.sqrt(np.maximum((0.997 * leg) ** 2 - cycle["forward"] ** 2, 0.0)) + cycle["up"]
+    leg = _leg_length(physique) * (1.0 - posture.crouch)
+    reach = {
+        side: np.sqrt(np.maximum((0.997 * leg) ** 2 - (cycle["forward"] + shift_m) ** 2, 0.0))
+        + cycle["up"]
+        for side, shift_m in shifts_m.items()
+    }
     delay = round(float((right[0] - left[0]) % 1.0) * _GRID)
-    both = np.minimum(reach, np.roll(reach, -delay))
+    both = np.minimum(reach["left"], np.roll(reach["right"], -delay))
     highest = 0.039 * physique.stature_m + 0.985 * leg
     return _sample(_blur_cycle(np.minimum(both, highest), 0.03), left)
 
@@ -238,11 +255,12 @@ def _add_leg(
     physique: Physique,
     cycle: dict[str, FloatArray],
     phase: FloatArray,
+    place: tuple[float, float],  # of the foot: how far ahead, how far to the left
 ) -> None:
     stature = physique.stature_m
     hip = body[f"{side}_hip"]
-    lateral = np.full(phase.shape, sign * 0.032 * stature)
-    ankle = _stack(_sample(cycle["forward"], phase), lateral, _sample(cycle["up"], phase))
+    forward = _sample(cycle["forward"], phase) + place[0]
+    ankle = _stack(forward, np.full(phase.shape, place[1]), _sample(cycle["up"], phase))
     body[f"{side}_knee"] = _bend_knee(hip, ankle, _leg_length(physique) / 2)
     pitch = _sample(cycle["pitch"], phase)
     sole = np.array([0.0, 0.0, -0.024 * stature])

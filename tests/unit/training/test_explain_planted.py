@@ -11,8 +11,9 @@ import pytest
 from transforms.explanation.regions import CELL_ROWS, REGIONS, sum_by_region
 from transforms.explanation.shares import METHODS, reduce_frames
 from transforms.settings import TrainingSettings
-from transforms.synth import silhouettes
 from transforms.synth.identity import draw_identity
+from transforms.synth.sequence_plan import SequencePlan
+from transforms.synth.silhouettes import render_sequence
 
 WALKERS, TRAINED, FRAMES, SHIFT_PX, STEPS = 48, 36, 30, 3, 100
 CELL_PX = 64 // CELL_ROWS
@@ -29,8 +30,8 @@ def render_walkers() -> np.ndarray:
     for number in range(WALKERS):
         random = np.random.default_rng([3, number])
         identity = draw_identity(f"p{number}", "negative", "FM"[number % 2], random)
-        plan = silhouettes._SequencePlan(identity, 1, FRAMES, "front", 3)
-        walkers.append(silhouettes._render_sequence(plan)[:, :, 10:54])
+        plan = SequencePlan(identity, 1, FRAMES, "front", 3)
+        walkers.append(render_sequence(plan)[:, :, 10:54])
     return np.stack(walkers).astype(np.float32) / 255
 
 

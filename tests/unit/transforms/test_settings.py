@@ -51,11 +51,21 @@ def test_settings_cannot_be_changed() -> None:
         {"release": {"answers": {"no_such_question": "yes"}}},
         {"release": {"further_protocols": ["sequence_wise"]}},
         {"synth": {"participants": {"healthy": 3}}},
+        {"synth": {"start_spread_s": 1.0}},
+        {"synth": {"start_spread_s": -1.0, "views": ["front", "side"]}},
     ],
 )
 def test_impossible_values_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
         parse_settings(values)
+
+
+def test_a_synthetic_cohort_is_of_one_kind() -> None:
+    patients = {"asd": 27, "dhs": 9, "lcs": 6, "hipoa": 2}
+    assert parse_settings({"synth": {"participants": patients}}).synth.participants == patients
+    with pytest.raises(SettingsError, match="two kinds of cohort") as caught:
+        parse_settings({"synth": {"participants": {"asd": 3, "negative": 3}}})
+    assert "only positive, neutral, negative, or only asd, dhs, lcs, hipoa" in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", "just text"])

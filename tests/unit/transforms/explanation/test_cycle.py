@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 
 from transforms.explanation.cycle import PHASE_COUNT, follow_cycle
-from transforms.synth import silhouettes
 from transforms.synth.draws import generator_for
 from transforms.synth.identity import draw_identity
+from transforms.synth.sequence_plan import SequencePlan
+from transforms.synth.silhouettes import render_sequence
 from transforms.synth.variation import draw_variation
 
 FRAMES, SEED, FPS = 150, 3, 30
@@ -15,8 +16,8 @@ def walk_of(number: int, view: str):
     identity = draw_identity(
         f"p{number}", "negative", "FM"[number % 2], np.random.default_rng(number)
     )
-    plan = silhouettes._SequencePlan(identity, 1, FRAMES, view, SEED)
-    frames = np.ascontiguousarray(silhouettes._render_sequence(plan)[:, :, 10:54])
+    plan = SequencePlan(identity, 1, FRAMES, view, SEED)
+    frames = np.ascontiguousarray(render_sequence(plan)[:, :, 10:54])
     times = np.arange(FRAMES) / FPS
     strides = generator_for(SEED, "strides", identity.participant_id, 1)
     ahead = draw_variation(strides, identity.gait.stride_hz, times).phase

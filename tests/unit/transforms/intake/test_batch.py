@@ -106,6 +106,22 @@ def test_bad_rows_and_videos_are_refused_and_the_rest_goes_on(
     assert refused["label"].to_list() == [None]
 
 
+def test_start_offsets_are_taken_in_or_refused(batch: Path, settings: IntakeSettings) -> None:
+    rows = (batch / "recordings.csv").read_text().splitlines()
+    cells = ("start_offset_s", "-0.25", "1.5", "0.5")
+    (batch / "recordings.csv").write_text(
+        "".join(f"{row},{cell}\n" for row, cell in zip(rows, cells, strict=True))
+    )
+    result = check_batch(batch, settings)
+    columns = ("recording_id", "verdict", "start_offset_s")
+    assert result.recordings.select(columns).rows() == [
+        ("R1", "accepted", -0.25),
+        ("R2", "accepted", 1.5),
+        ("R3", "rejected", None),
+    ]
+    assert _codes(result) == {("recordings.csv", 4, "start_offset_without_sync_group")}
+
+
 def test_copies_are_found_by_content(
     batch: Path, settings: IntakeSettings, write_video: WriteVideo
 ) -> None:

@@ -6,6 +6,7 @@ from transforms.intake.problems import Problem
 from transforms.intake.rules import (
     check_participants_are_used,
     check_references,
+    check_start_offsets,
     check_sync_groups,
     check_unique_ids,
 )
@@ -88,3 +89,20 @@ def test_a_mixed_sync_group_is_refused_for_each_reason() -> None:
 def test_a_sync_group_of_one_is_a_warning() -> None:
     (problem,) = check_sync_groups(_recordings(("R1", "P1", "side", "s1", "G")))
     assert (problem.code, problem.severity) == ("sync_group_of_one", "warning")
+
+
+def test_start_offsets_need_a_sync_group_and_all_of_it() -> None:
+    frame = _recordings(
+        ("R1", "P1", "side", "s1", "G"),
+        ("R2", "P1", "front", "s1", "G"),
+        ("R3", "P1", "side", "s2", "H"),
+        ("R4", "P1", "front", "s2", "H"),
+        ("R5", "P1", "side", "s3", ""),
+        ("R6", "P1", "side", "s4", "K"),
+    ).with_columns(pl.Series("start_offset_s", ["0.2", "-0.15", "0", "", "0.3", ""]))
+    problems = check_start_offsets(frame)
+    assert _codes(problems) == [
+        (6, "start_offset_without_sync_group"),
+        (5, "start_offset_missing"),
+    ]
+    assert [problem.severity for problem in problems] == ["error", "warning"]

@@ -150,3 +150,16 @@ def test_views_are_lower_case_words(tmp_path: Path, view: str) -> None:
     path.write_text(f"recording_id,participant_id,view,file\n{rows}")
     (problem,) = check_cells(read_table(path, RECORDING_COLUMNS), RECORDING_COLUMNS)
     assert (problem.row, problem.code) == (3, "bad_view")
+
+
+def test_start_offsets_are_seconds_of_at_most_an_hour(tmp_path: Path) -> None:
+    path = tmp_path / "recordings.csv"
+    cells = ("-3600", "3600.0", "0.041667", "", "3600.1", "-3601", "0,5", "1e3", "nan", "0.1s")
+    rows = "".join(f'R{n},P1,side,a.mp4,"{cell}"\n' for n, cell in enumerate(cells))
+    path.write_text(f"recording_id,participant_id,view,file,start_offset_s\n{rows}")
+    problems = check_cells(read_table(path, RECORDING_COLUMNS), RECORDING_COLUMNS)
+    assert {(problem.row, problem.code) for problem in problems} == {
+        (6, "out_of_range"),
+        (7, "out_of_range"),
+        *((row, "not_a_number") for row in (8, 9, 10, 11)),
+    }

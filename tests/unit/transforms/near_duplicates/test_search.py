@@ -11,7 +11,8 @@ from transforms.settings import ShardSettings
 from transforms.shards.reader import SilhouetteDataset, open_dataset
 from transforms.shards.writer import write_shards
 from transforms.synth.copies import write_copies_batch
-from transforms.synth.silhouettes import CohortShape, write_silhouette_batch
+from transforms.synth.sequence_plan import CohortShape
+from transforms.synth.silhouettes import write_silhouette_batch
 
 KINDS = (
     *("identical", "mirrored", "trimmed", "retimed", "thinned", "recropped", "reencoded"),

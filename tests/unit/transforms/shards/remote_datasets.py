@@ -6,7 +6,8 @@ from transforms.manifest import directory_version, write_manifest
 from transforms.progress import NoProgress
 from transforms.settings import ShardSettings
 from transforms.shards.writer import write_shards
-from transforms.synth.silhouettes import CohortShape, write_silhouette_batch
+from transforms.synth.sequence_plan import CohortShape
+from transforms.synth.silhouettes import write_silhouette_batch
 
 SHAPE = CohortShape(
     participants={"positive": 3, "neutral": 3, "negative": 4},

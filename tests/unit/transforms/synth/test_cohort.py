@@ -85,8 +85,37 @@ def test_truth_files_hold_the_arrays_of_the_contract(undisturbed: dict[str, byte
             assert truth["boxes"].shape[1:] == (4, 4)
             assert truth["boxes"].dtype == np.float32
             assert truth["phase"].shape == (4,)
+            assert "start_offset_s" not in truth
         with zipfile.ZipFile(io.BytesIO(undisturbed[name])) as archive:
             assert {entry.date_time[0] for entry in archive.infolist()} == {1980}
+
+
+@pytest.mark.parametrize("declares", [True, False])
+def test_when_cameras_start_is_in_the_truth_and_in_the_table_if_noted(
+    tmp_path: Path, declares: bool
+) -> None:
+    changes = {
+        "participants": {"dhs": 1},
+        "batches": 1,
+        "second_session_fraction": 0.0,
+        "views": ("front", "side"),
+        "start_spread_s": 1.0,
+        "declares_offsets": declares,
+    }
+    _write(tmp_path, SynthSettings.model_validate({**TINY.model_dump(), **changes}))
+    rows = _rows(tmp_path / "raw" / "batch_001" / "recordings.csv")
+    starts = []
+    for row in rows:
+        path = tmp_path / "truth" / "batch_001" / f"{row['recording_id']}.npz"
+        with np.load(path, allow_pickle=False) as truth:
+            starts.append(truth["start_offset_s"].item())
+            assert truth["phase"].shape == (4,)
+        assert ("start_offset_s" in row) == declares
+        if declares:
+            assert float(row["start_offset_s"]) == starts[-1]
+    assert len(rows) == 2
+    assert abs(starts[0] - starts[1]) > 0.01
+    assert len({row["sync_group"] for row in rows}) == 1
 
 
 def test_a_second_run_writes_nothing(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import json
 import re
 
 import numpy as np
@@ -72,16 +73,68 @@ def test_two_views_of_a_session_share_the_walk_and_the_sync_group() -> None:
         assert front.camera != side.camera
 
 
+def test_cameras_start_apart_and_see_one_walk() -> None:
+    settings = _settings(
+        participants={"asd": 3, "hipoa": 2}, views=("front", "side"), start_spread_s=1.5
+    )
+    recordings = _recordings(plan_cohort(settings))
+    starts = [plan.start_offset_s for plan in recordings]
+    assert len(set(starts)) == len(starts)
+    assert all(start is not None and 0 <= start <= 1.5 for start in starts)
+    for front, side in zip(recordings[::2], recordings[1::2], strict=True):
+        assert (front.view, side.view) == ("front", "side")
+        assert front.sync_group == side.sync_group
+        assert front.actors == side.actors
+        strides = front.actors[0].strides
+        assert strides is not None
+        # Enough of them for the last frame of either camera.
+        last_s = 1.5 + front.frame_count / front.fps
+        assert len(strides.ahead) > last_s * front.actors[0].gait.stride_hz + 1
+
+
+def test_without_a_spread_there_are_no_offsets_and_patients_still_walk_unevenly() -> None:
+    recordings = _recordings(
+        plan_cohort(_settings(participants={"lcs": 2}, views=("front", "side")))
+    )
+    assert {plan.start_offset_s for plan in recordings} == {None}
+    assert all(plan.actors[0].strides is not None for plan in recordings)
+
+
+def test_cohorts_made_before_there_were_patients_are_still_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hashed: list[str] = []
+    monkeypatch.setattr(
+        "transforms.synth.plan.canonical_json",
+        lambda values: hashed.append(json.dumps(values)) or b"",
+    )
+    later = ("start_offset_s", "strides", "posture")
+    for plan in _recordings(plan_cohort(_settings(views=("front", "side")))):
+        plan.fingerprint()
+    assert not any(f'"{name}"' in text for name in later for text in hashed)
+    hashed.clear()
+    changes = {"participants": {"asd": 2}, "views": ("front", "side"), "start_spread_s": 1.0}
+    for plan in _recordings(plan_cohort(_settings(**changes))):
+        plan.fingerprint()
+    assert all(f'"{name}"' in text for name in later for text in hashed)
+
+
 def test_a_single_view_has_no_sync_group() -> None:
     assert {plan.sync_group for plan in _recordings(plan_cohort(SynthSettings()))} == {None}
 
 
+@pytest.mark.parametrize("changes", [{}, {"participants": {"asd": 9, "lcs": 4}}])
 @pytest.mark.parametrize("duration_s", [1.0, 4.0, 20.0])
-@pytest.mark.parametrize("view", ["front", "side"])
-def test_participants_take_40_to_75_percent_of_the_height(view: str, duration_s: float) -> None:
-    for plan in _recordings(plan_cohort(_settings(views=(view,), duration_s=duration_s))):
+@pytest.mark.parametrize("views", [("front",), ("side",), ("front", "side")])
+def test_participants_take_40_to_75_percent_of_the_height(
+    views: tuple[str, ...], duration_s: float, changes: dict[str, object]
+) -> None:
+    spread_s = 1.5 if len(views) == 2 else 0.0
+    settings = _settings(views=views, duration_s=duration_s, start_spread_s=spread_s, **changes)
+    for plan in _recordings(plan_cohort(settings)):
         person = plan.actors[0]
-        x, _ = locate(person.path, np.arange(plan.frame_count) / plan.fps)
+        times_s = np.arange(plan.frame_count) / plan.fps + (plan.start_offset_s or 0.0)
+        x, _ = locate(person.path, times_s)
         points = np.stack([x, np.zeros_like(x), np.zeros_like(x)], axis=1)
         _, scale = plan.camera.project(points)
         share = scale * person.physique.stature_m / plan.height_px

@@ -6,15 +6,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from transforms import schemas
-from transforms.errors import SettingsError
 from transforms.progress import NoProgress
 from transforms.shards.codec import decode_silhouettes
-from transforms.synth.silhouettes import (
-    SCOLIOSIS1K_SHAPE,
-    CohortShape,
-    normalise_polygons,
-    write_silhouette_batch,
-)
+from transforms.synth.sequence_plan import CohortShape
+from transforms.synth.silhouettes import normalise_polygons, write_silhouette_batch
 
 SHAPE = CohortShape(
     participants={"positive": 2, "neutral": 1, "negative": 2},
@@ -90,11 +85,21 @@ def test_polygons_become_a_centred_figure_of_full_height() -> None:
     assert columns[-1] in (39, 40)
 
 
-def test_the_published_shape_has_its_published_counts() -> None:
-    assert sum(SCOLIOSIS1K_SHAPE.participants.values()) == 1050
-    assert sum(SCOLIOSIS1K_SHAPE.sequences.values()) == 1493
-
-
-def test_a_participant_without_a_sequence_is_refused() -> None:
-    with pytest.raises(SettingsError, match=r"sequences\.neutral"):
-        CohortShape(participants={"neutral": 2}, sequences={"neutral": 1})
+def test_two_views_are_one_sync_group_with_a_clock(tmp_path: Path) -> None:
+    shape = CohortShape(
+        participants={"asd": 1},
+        sequences={"asd": 2},
+        frames_mean=32.0,
+        frames_sd=0.0,
+        views=("front", "side"),
+        start_spread_s=0.5,
+    )
+    write_silhouette_batch(shape, 3, tmp_path, worker_count=1, progress=NoProgress())
+    recordings = pl.read_parquet(tmp_path / "intake" / "recordings.parquet")
+    sequences = pl.read_parquet(tmp_path / "extraction" / "sequences.parquet")
+    assert recordings["view"].to_list() == ["front", "side"] * 2
+    assert recordings["sync_group"].to_list() == sequences["sync_group"].to_list()
+    assert recordings["sync_group"].n_unique() == 2
+    assert recordings["start_offset_s"].n_unique() == 4
+    assert recordings["start_offset_s"].is_between(0, 0.5).all()
+    assert sequences["silhouettes"].n_unique() == 4
