@@ -18,11 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from training.data import SequenceSet
-from training.device_unpack import expand_packed
 from training.frame_index import Positions
-from training.frame_store import FrameStore
+from training.sample_store import SampleStore
 from training.samplers import BatchPlan, IdentitySampler
-from training.unpack import FRAME_HEIGHT_PX, FRAME_WIDTH_PX
 
 
 class RawBatch(NamedTuple):
@@ -30,7 +28,7 @@ class RawBatch(NamedTuple):
 
     Attributes:
         step: counted from 0.
-        silhouettes: `(sample, 1, frame, 64, 44) float32`, or packed `(sample, frame, byte) uint8`.
+        silhouettes: `float32` as the model takes them, or packed `uint8`, see `SampleStore`.
         labels: `(sample,)` class indices.
         identities: `(sample,)` see `BatchPlan`.
     """
@@ -57,16 +55,16 @@ class BatchReader:
     Small, and may be sent to another process; a map-style dataset for torch's own `DataLoader`.
 
     Attributes:
-        store: where the frames are.
+        store: where the samples are.
         positions: of the training side's sequences in the store.
         labels: of these sequences.
         sampler: plans the batches.
-        is_packed: leave the unpacking to `training.device_unpack`.
+        is_packed: leave the unpacking to the device.
         rank: which of the processes that share every batch this one is.
         world_size: how many they are.
     """
 
-    store: FrameStore
+    store: SampleStore
     positions: Positions
     labels: Positions
     sampler: IdentitySampler
@@ -85,12 +83,8 @@ class BatchReader:
         """Return room for the silhouettes of one batch, page-locked where that speeds a copy up."""
         sample_count = self.sampler.sample_count // self.world_size
         frame_count = self.sampler.frames_per_sequence
-        if self.is_packed:
-            shape: tuple[int, ...] = (sample_count, frame_count, self.store.rows.shape[1])
-        else:
-            shape = (sample_count, 1, frame_count, FRAME_HEIGHT_PX, FRAME_WIDTH_PX)
         return torch.empty(
-            shape,
+            self.store.shape_of(sample_count, frame_count, is_packed=self.is_packed),
             dtype=torch.uint8 if self.is_packed else torch.float32,
             pin_memory=self.is_packed and torch.cuda.is_available(),
         )
@@ -113,7 +107,7 @@ class BatchReader:
 
 
 def build_reader(
-    store: FrameStore,
+    store: SampleStore,
     sequences: SequenceSet,
     sampler: IdentitySampler,
     device: torch.device,
@@ -209,7 +203,7 @@ class BatchStream:
     def _to_device(self, room: "_Room", raw: RawBatch) -> Batch:
         silhouettes = room.send(self._device)
         if self._reader.is_packed:
-            silhouettes = expand_packed(silhouettes)
+            silhouettes = self._reader.store.expand(silhouettes)
         labels, identities = (
             _send(torch.from_numpy(array), self._device) for array in (raw.labels, raw.identities)
         )

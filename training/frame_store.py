@@ -7,7 +7,7 @@ sequence is compared with its checksum when a process touches it first.
 
 import mmap
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,9 @@ from transforms.files import publish_directory
 from transforms.processes import share_memory
 from transforms.progress import Progress
 from transforms.shards.reader import SilhouetteDataset
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _FORMAT: Final = "2"  # part of the folder's name: a changed layout is another store
 # Linux reads no more than the device's read-ahead for one advice, on many systems this much.
@@ -77,11 +80,17 @@ class FrameStore:
         """The number of frames of each sequence."""
         return np.diff(self.index.offsets)
 
-    def gather(self, sequences: Positions, frames: Positions, out: Floats | None = None) -> Floats:
+    def shape_of(self, sample_count: int, frame_count: int, *, is_packed: bool) -> tuple[int, ...]:
+        """Return the shape of a batch, see `gather` and `gather_packed`."""
+        if is_packed:
+            return (sample_count, frame_count, self.rows.shape[1])
+        return (sample_count, 1, frame_count, FRAME_HEIGHT_PX, FRAME_WIDTH_PX)
+
+    def gather(self, positions: Positions, frames: Positions, out: Floats | None = None) -> Floats:
         """Return exactly the frames asked for, unpacked.
 
         Args:
-            sequences: `(sample,)` positions in the index.
+            positions: `(sample,)` of the sequences in the index.
             frames: `(sample, frame)` positions inside each sequence.
             out: where to write; a new array costs more than filling it.
 
@@ -92,33 +101,39 @@ class FrameStore:
             IntegrityError: a sequence is damaged.
             IndexError: there is no such sequence or frame.
         """
-        shape = (frames.shape[0], 1, frames.shape[1], FRAME_HEIGHT_PX, FRAME_WIDTH_PX)
+        shape = self.shape_of(*frames.shape, is_packed=False)
         batch = np.empty(shape, np.float32) if out is None else out
         _require_buffer(batch, shape, np.float32)
         # Brought together first: unpacking rows from all over the map takes twice as long.
-        packed = self.gather_packed(sequences, frames)
+        packed = self.gather_packed(positions, frames)
         unpack_to_float(packed.reshape(-1, packed.shape[-1]), batch.reshape(-1, FRAME_PX))
         return batch
 
     def gather_packed(
-        self, sequences: Positions, frames: Positions, out: Frames | None = None
+        self, positions: Positions, frames: Positions, out: Frames | None = None
     ) -> Frames:
         """Return `(sample, frame, 352 or 2816) uint8`: the frames asked for, as they are stored.
 
-        `training.device_unpack` expands them to what `gather` returns; see there for the rest.
+        `expand` makes of them what `gather` returns; see there for the rest.
         """
-        positions = self._locate(sequences, frames)
-        shape = (*frames.shape, self.rows.shape[1])
+        rows = self._locate(positions, frames)
+        shape = self.shape_of(*frames.shape, is_packed=True)
         batch = np.empty(shape, np.uint8) if out is None else out
         _require_buffer(batch, shape, np.uint8)
-        # "clip" writes straight into `out`; the positions are known to exist.
-        self.rows.take(positions, axis=0, out=batch.reshape(-1, shape[-1]), mode="clip")
+        # "clip" writes straight into `out`; the rows are known to exist.
+        self.rows.take(rows, axis=0, out=batch.reshape(-1, shape[-1]), mode="clip")
         return batch
 
-    def read(self, sequence: int, *, cap: int) -> Floats:
-        """Return the first `cap` frames of a sequence in order: `(1, 1, frame, 64, 44) float32`."""
-        start, stop = self._bounds(sequence)
-        return self.gather(np.array([sequence]), all_ordered(stop - start, cap)[None])
+    def expand(self, packed: "Tensor") -> "Tensor":
+        """Turn what `gather_packed` gives, on any device, into what `gather` gives."""
+        from training.device_unpack import expand_packed
+
+        return expand_packed(packed)
+
+    def read(self, position: int, *, cap: int) -> Floats:
+        """Return the first `cap` frames of a sequence in order, `(1, 1, frame, 64, 44) float32`."""
+        start, stop = self._bounds(position)
+        return self.gather(np.array([position]), all_ordered(stop - start, cap)[None])
 
     def read_uint8(self, sequence: int, out: Frames | None = None) -> Frames:
         """Return a whole sequence: `(frame, 64, 44) uint8`, binary ones {0, 255}.

@@ -1,0 +1,94 @@
+"""Clips of two views as samples: silhouettes drawn together from the frame store.
+
+A clip is some frames of the front and of the side sequence of one walk at the same instants; see
+`transforms.dual_view`. Nothing is stored twice: a clip says where its frames are.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from training.frame_index import Positions
+from training.frame_sampling import all_ordered
+from training.frame_store import FrameStore
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+VIEW_NAMES = ("front", "side")
+
+
+class SilhouetteClips:
+    """The clips of a table, by their rows; a `SampleStore`.
+
+    Args:
+        store: of the dataset that the clips are of.
+        clips: as `clips.parquet` has them.
+
+    Raises:
+        IntegrityError: a sequence of a clip is not in the store.
+    """
+
+    def __init__(self, store: FrameStore, clips: pl.DataFrame) -> None:
+        self._store = store
+        # (clip, view) and (clip, view, frame)
+        self._sequences: Positions = np.stack(
+            [
+                store.index.find_positions(clips[f"{view}_sequence_id"].to_list())
+                for view in VIEW_NAMES
+            ],
+            axis=1,
+        )
+        self._frames: Positions = np.stack(
+            [np.array(clips[f"{view}_frames"].to_list(), dtype=np.int64) for view in VIEW_NAMES],
+            axis=1,
+        )
+
+    def __len__(self) -> int:
+        return len(self._sequences)
+
+    def shape_of(self, sample_count: int, frame_count: int, *, is_packed: bool) -> tuple[int, ...]:
+        """Return the shape of a batch, see `gather` and `gather_packed`."""
+        one = self._store.shape_of(sample_count, frame_count, is_packed=is_packed)
+        return (sample_count, len(VIEW_NAMES), *one[1:])
+
+    def gather(
+        self,
+        positions: Positions,
+        frames: Positions,
+        out: npt.NDArray[np.float32] | None = None,
+    ) -> npt.NDArray[np.float32]:
+        """Return `(sample, view, 1, frame, 64, 44) float32` in [0, 1]."""
+        sequences, chosen = self._locate(positions, frames)
+        shape = self.shape_of(*frames.shape, is_packed=False)
+        flat = None if out is None else out.reshape(-1, *shape[2:])
+        return self._store.gather(sequences, chosen, flat).reshape(shape)
+
+    def gather_packed(
+        self,
+        positions: Positions,
+        frames: Positions,
+        out: npt.NDArray[np.uint8] | None = None,
+    ) -> npt.NDArray[np.uint8]:
+        """Return `(sample, view, frame, byte) uint8`: the same frames as they are stored."""
+        sequences, chosen = self._locate(positions, frames)
+        shape = self.shape_of(*frames.shape, is_packed=True)
+        flat = None if out is None else out.reshape(-1, *shape[2:])
+        return self._store.gather_packed(sequences, chosen, flat).reshape(shape)
+
+    def expand(self, packed: "Tensor") -> "Tensor":
+        """Turn what `gather_packed` gives, on any device, into what `gather` gives."""
+        expanded = self._store.expand(packed.flatten(end_dim=1))
+        return expanded.reshape(*packed.shape[:2], *expanded.shape[1:])
+
+    def read(self, position: int, *, cap: int) -> npt.NDArray[np.float32]:
+        """Return one clip, at most `cap` frames of it: `(1, 2, 1, frame, 64, 44) float32`."""
+        frames = all_ordered(self._frames.shape[2], cap)[None]
+        return self.gather(np.array([position]), frames)
+
+    def _locate(self, positions: Positions, frames: Positions) -> tuple[Positions, Positions]:
+        """Return sequences `(sample * view,)` and frames `(sample * view, frame)` in them."""
+        chosen = np.take_along_axis(self._frames[positions], frames[:, None], axis=2)
+        return self._sequences[positions].reshape(-1), chosen.reshape(-1, frames.shape[1])
