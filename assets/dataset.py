@@ -19,13 +19,14 @@ from assets.previews import (
 )
 from assets.stage import Stage, input_directories, stage_asset
 from assets.workspace import Workspace
+from transforms.layout import SHARDS_FOLDER
 from transforms.processes import count_workers
 from transforms.progress import Progress
 from transforms.settings import ShardSettings
 
 SILHOUETTE_SHARDS: Final = Stage(
     name="silhouette_shards",
-    folder="data/shards",
+    folder=SHARDS_FOLDER,
     inputs=(INTAKE_REGISTER, SILHOUETTE_SEQUENCES),
     params=("shards",),
     code_version="2",

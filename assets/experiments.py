@@ -11,14 +11,15 @@ from assets.experiment_previews import describe_evaluation, describe_explanation
 from assets.materialise import materialise
 from assets.partitions import Partitioning, find_experiment
 from assets.splits import PARTICIPANT_SPLITS
-from assets.stage import Stage, stage_asset
+from assets.stage import PARTITION, Stage, stage_asset
 from assets.training_process import run_job_in_run
 from assets.workspace import Workspace
+from transforms.layout import EVALUATION_FOLDER, EXPERIMENTS_FOLDER, MODEL_FOLDER
 from transforms.progress import Progress
 
 TRAINED_MODEL: Final = Stage(
     name="trained_model",
-    folder="data/experiments/{partition}/model",
+    folder=f"{EXPERIMENTS_FOLDER}/{PARTITION}/{MODEL_FOLDER}",
     inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS),
     params=("training",),
     code_version="3",
@@ -26,7 +27,7 @@ TRAINED_MODEL: Final = Stage(
 )
 MODEL_EVALUATION: Final = Stage(
     name="model_evaluation",
-    folder="data/experiments/{partition}/evaluation",
+    folder=f"{EXPERIMENTS_FOLDER}/{PARTITION}/{EVALUATION_FOLDER}",
     inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS, TRAINED_MODEL),
     params=("training", "evaluation"),
     code_version="3",
@@ -34,7 +35,7 @@ MODEL_EVALUATION: Final = Stage(
 )
 MODEL_EXPLANATION: Final = Stage(
     name="model_explanation",
-    folder="data/experiments/{partition}/explanation",
+    folder=f"{EXPERIMENTS_FOLDER}/{PARTITION}/explanation",
     inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS, TRAINED_MODEL),
     params=("training", "explanation"),
     code_version="2",

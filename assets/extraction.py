@@ -26,6 +26,7 @@ from assets.workspace import Workspace
 from transforms.errors import InputError
 from transforms.extract.version import EXTRACTION_VERSION
 from transforms.files import canonical_json
+from transforms.layout import SCORE_FOLDER
 from transforms.processes import count_workers, share_memory
 from transforms.progress import Progress
 
@@ -44,7 +45,7 @@ SILHOUETTE_SEQUENCES: Final = Stage(
 )
 EXTRACTION_SCORE: Final = Stage(
     name="extraction_score",
-    folder="data/score",
+    folder=SCORE_FOLDER,
     inputs=(SYNTHETIC_TRUTH, SILHOUETTE_SEQUENCES),
     params=(),
     code_version="1",

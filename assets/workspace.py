@@ -9,9 +9,9 @@ from pydantic import Field
 
 from assets.partitions import Partitioning, list_experiments, list_intake_batches
 from transforms.hashing import HashCache
+from transforms.layout import PARAMS_NAME as PARAMS_NAME
 from transforms.settings import Settings, read_settings
 
-PARAMS_NAME: Final = "params.yaml"
 SCRATCH_NAME: Final = ".gaitworks"
 
 

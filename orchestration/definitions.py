@@ -17,9 +17,8 @@ from orchestration.automation import JOBS, batches_flow_to_the_dataset
 from orchestration.schedules import verify_every_night, verify_published_files
 from orchestration.sensors import batches_arrive, experiments_follow_the_grid
 from transforms.errors import GaitworksError
+from transforms.layout import WORKSPACE_VARIABLE
 from transforms.settings import RuntimeSettings, read_settings
-
-WORKSPACE_VARIABLE: Final = "GAITWORKS_WORKSPACE"
 
 
 def configure_workspace(root: str) -> RunWorkspace:

@@ -44,7 +44,8 @@ def explain_over_time(
         See `transforms.explanation.over_time.summarise_over_time`.
     """
     weighed = [
-        _weigh(backbone, temporal, walk, one) for walk, one in zip(walks, explained, strict=True)
+        weigh_walk(backbone, temporal, walk, one)
+        for walk, one in zip(walks, explained, strict=True)
     ]
     write_table(tabulate_over_time(weighed).to_arrow(), output / OVER_TIME_NAME)
     for view in sorted({one.view for one in weighed}):
@@ -54,9 +55,10 @@ def explain_over_time(
     return summarise_over_time(weighed, temporal.phase_count)
 
 
-def _weigh(
+def weigh_walk(
     backbone: nn.Module, temporal: PhaseAttention, walk: Walk, one: SequenceMaps
 ) -> WeighedWalk:
+    """Return how much of the model's view of a walk each frame makes; see `explain_over_time`."""
     device = next(backbone.parameters()).device
     frames = torch.from_numpy(walk.silhouettes).to(device)
     with torch.inference_mode():

@@ -37,8 +37,7 @@ def predict_probabilities(
         for row, position in enumerate(sequences.positions):
             silhouettes = store.read(int(position), cap=settings.evaluation_frame_cap)
             output: ModelOutput = model(torch.from_numpy(silhouettes).to(device))
-            scores = output.logits[0].double().mean(dim=-1) * output.scale
-            probabilities[row] = scores.softmax(dim=0).cpu().numpy()
+            probabilities[row] = output.probabilities()[0].cpu().numpy()
             progress.advance()
     model.train(was_training)
     return probabilities

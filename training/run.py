@@ -9,7 +9,6 @@ It tells on standard output, one JSON object per line: `{"start": label, "total"
 Dagster Pipes is announced, in the environment or by its options, they are Pipes messages.
 """
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from training.failures import accept_termination, raise_on_termination, translat
 from training.history import HISTORY_NAME, parse_history
 from training.job import EvaluationJob, Job, TrainingJob, read_job
 from training.launch import is_first_process, read_process_count
+from training.repeatable import compute_repeatably
 from training.reporting import JsonReporter, Reporter, open_reporter, split_arguments
 from transforms.errors import GaitworksError, SettingsError
 from transforms.processes import exit_with_parent
@@ -64,14 +64,9 @@ def run_job(job: Job, progress: Progress) -> dict[str, Any]:
     Returns:
         What it was computed with: `device` and `process_count`.
     """
-    # cuBLAS reads this when it starts; without it deterministic mode refuses matrix products.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    compute_repeatably(job.training.cpu_threads)
     import torch
 
-    torch.set_num_threads(job.training.cpu_threads)
-    torch.use_deterministic_algorithms(True)
-    # That mode also fills fresh memory, to expose kernels that read it; it costs time only.
-    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 - no type stub
     device = job.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

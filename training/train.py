@@ -13,6 +13,7 @@ from typing import Any, Final
 import torch
 from filelock import FileLock
 
+from training.card_file import CARD_NAME, MODEL_NAME
 from training.checkpoint import save_tensors
 from training.data import SPLIT_NAME, SequenceSet, select_side
 from training.frame_store import open_frame_store
@@ -20,7 +21,7 @@ from training.history import HISTORY_NAME, format_history
 from training.job import TrainingJob
 from training.launch import launch_fabric
 from training.loop import TrainedModel, TrainingRun, train_model
-from training.model_card import CARD_NAME, MODEL_NAME, describe_model
+from training.model_card import describe_model
 from training.models.registry import find_model
 from training.scratch import is_whole
 from transforms.errors import InputError

@@ -26,6 +26,17 @@ def exit_with_parent() -> None:
     threading.Thread(target=watch, name="exit-with-parent", daemon=True).start()
 
 
+def measure_age() -> float | None:
+    """Return for how many seconds this process has run; None where the system does not tell."""
+    try:
+        # The name, in brackets, may hold anything; the 22nd field is the start in ticks after boot.
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        began_s = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return float(Path("/proc/uptime").read_text().split()[0]) - began_s
+    except (OSError, ValueError, IndexError):
+        return None
+
+
 def share_memory(worker_count: int, fraction: float) -> int:
     """Return the bytes of memory that each worker may have, if all together have a fraction."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -3,11 +3,12 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from assets.workspace import Workspace
+if TYPE_CHECKING:
+    from assets.workspace import Workspace
 
 
 @dataclass
@@ -18,8 +19,10 @@ class Context:
     is_debug: bool = False
 
 
-def workspace_of(context: typer.Context) -> Workspace:
+def workspace_of(context: typer.Context) -> "Workspace":
     """Return the workspace the user chose."""
+    from assets.workspace import Workspace  # and with it Dagster
+
     chosen: Context = context.obj
     return Workspace(root=str(chosen.workspace))
 

@@ -32,6 +32,10 @@ class ModelOutput(NamedTuple):
     logits: Tensor
     scale: float
 
+    def probabilities(self) -> Tensor:
+        """Return `(sample, class)` float64: logits averaged over parts, scaled, softmax."""
+        return (self.logits.double().mean(dim=-1) * self.scale).softmax(dim=-1)
+
 
 class SilhouetteClassifier(nn.Module):
     """Backbone per frame, pooling over time, then into parts, an embedding and logits of each.
@@ -89,6 +93,10 @@ class SilhouetteClassifier(nn.Module):
             features = self.backbone(silhouettes[0, 0][:, None]).split(lengths)
             pieces = zip(features, by_sample, strict=True)
             pooled = torch.cat([self.temporal(maps[None], frames[None]) for maps, frames in pieces])
+        return self.classify(pooled)
+
+    def classify(self, pooled: Tensor) -> ModelOutput:
+        """Classify walks of which `temporal` has made one map each, `(sample, channel, 16, 11)`."""
         embeddings = self.projection(self.pooling(pooled))
         logits = self.neck(embeddings.detach() if self._is_probe else embeddings)
         return ModelOutput(embeddings, logits, self.neck.scale)

@@ -70,5 +70,6 @@ def _draw_silhouettes(axes: Any, walk: WeighedWalk, count: int) -> None:
     strip = np.concatenate([walk.silhouettes[frame] for frame in shown], axis=1)
     axes.imshow(1.0 - 0.7 * np.rint(strip * 2) / 2, cmap="gray", vmin=0, vmax=1, aspect="auto")
     axes.set_axis_off()
-    title = f"{walk.view}: predicted {walk.predicted}, is {walk.label}"
+    known = f", is {walk.label}" if walk.label else ""
+    title = f"{walk.view}: predicted {walk.predicted}{known}"
     axes.set_title(title, fontsize=8, color=class_colour(walk.predicted))

@@ -62,14 +62,14 @@ def draw_explanation(groups: Sequence[Group], method: str) -> "Figure":
     panels = figure.subplots(len(groups), columns, squeeze=False)
     for group, axes_row in zip(groups, panels, strict=True):
         whole = _mean_whole(group, method)
-        _draw_map(axes_row[0], *whole, _end_of_scale(whole[1]))
+        draw_map(axes_row[0], *whole, end_of_scale(whole[1]))
         cycle = _mean_phases(group, method)
         for phase, axes in enumerate(axes_row[1:]):
             if cycle is None:
                 axes.set_axis_off()
             else:
                 body, maps = cycle
-                _draw_map(axes, body[phase], maps[phase], _end_of_scale(maps))
+                draw_map(axes, body[phase], maps[phase], end_of_scale(maps))
         axes_row[0].set_ylabel(
             f"predicted\n{group.predicted}\n{group.participant_count} people",
             color=class_colour(group.predicted),
@@ -133,11 +133,13 @@ def _mean_phases(group: Group, method: str) -> tuple[Reals, Reals] | None:
     return average_people(group, bodies)[0], average_people(group, maps)[0]
 
 
-def _end_of_scale(maps: Reals) -> float:
+def end_of_scale(maps: Reals) -> float:
+    """Return the value that gets the strongest colour."""
     return float(np.quantile(maps, _BRIGHTEST))
 
 
-def _draw_map(axes: Any, body: Reals, cells: Reals, top: float) -> None:
+def draw_map(axes: Any, body: Reals, cells: Reals, top: float) -> None:
+    """Draw a map `(16, 11)` in colour over a mean silhouette `(64, 44)` in grey."""
     # `Any`: matplotlib's array of axes is untyped.
     heat = cells / top if top > 0 else cells
     axes.imshow(_paint(body, heat), interpolation="nearest")

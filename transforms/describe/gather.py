@@ -21,7 +21,7 @@ from transforms.files import sha256_file
 from transforms.manifest import MANIFEST_NAME, directory_version, read_manifest
 from transforms.schemas import NEAR_DUPLICATES_NAME
 from transforms.settings import EvaluationSettings
-from transforms.synth.silhouette_tables import SYNTHETIC_KEY
+from transforms.synth.origin import is_synthetic_cohort
 
 # Everything of a sequence but its pixels.
 _SEQUENCE_COLUMNS: Final = (
@@ -142,10 +142,8 @@ class Material:
     @property
     def is_synthetic(self) -> bool:
         """Whether the cohort came with synthetic truth, or as synthetic silhouettes."""
-        if self.score is not None:
-            return True
         index = self.dataset.index if self.dataset is not None else None
-        return index is not None and bool((index["extraction_key"] == SYNTHETIC_KEY).all())
+        return is_synthetic_cohort(index, has_truth=self.score is not None)
 
 
 def gather(inputs: ReportInputs) -> Material:

@@ -46,7 +46,28 @@ def describe_recording(
         final: after it took effect, a person's decision included.
         override: what a person has decided.
     """
+    is_unsure = QUARANTINED in (found.verdict, final.verdict)
     blocks: list[Block] = [Terms(tuple(_describe_verdict(found, final, override)))]
+    blocks += show_findings(recording_id, found, shows_single_track=is_unsure)
+    rows = list_decisions(recording_id, found, final)
+    if rows:
+        text = "Rows for overrides.csv: copy one, add your name and your reason behind the commas."
+        title = "Decide about this recording"
+        blocks.append(Group("drawer", title, (Text(text), Code("\n".join(rows)))))
+    return tuple(blocks)
+
+
+def show_findings(
+    recording_id: str, found: RecordingResult, *, shows_single_track: bool
+) -> list[Block]:
+    """Return what extraction found, without a verdict: measures, silhouettes, who walked where.
+
+    Args:
+        recording_id: its id.
+        found: before the verdict took effect.
+        shows_single_track: the way of the only person there was, too.
+    """
+    blocks: list[Block] = []
     measures = [
         (_format_measure(name, value), words(name)) for name, value in found.measures.items()
     ]
@@ -57,14 +78,9 @@ def describe_recording(
     flagged = flag_frames(found)
     if flagged or len(found.kept_frames):
         blocks += _sheet_blocks(recording_id, found, flagged)
-    if len(found.tracks) > 1 or (found.tracks and QUARANTINED in (found.verdict, final.verdict)):
+    if len(found.tracks) > 1 or (found.tracks and shows_single_track):
         blocks.append(_track_blocks(recording_id, found))
-    rows = list_decisions(recording_id, found, final)
-    if rows:
-        text = "Rows for overrides.csv: copy one, add your name and your reason behind the commas."
-        title = "Decide about this recording"
-        blocks.append(Group("drawer", title, (Text(text), Code("\n".join(rows)))))
-    return tuple(blocks)
+    return blocks
 
 
 def flag_frames(found: RecordingResult) -> dict[int, str]:

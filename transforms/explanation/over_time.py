@@ -25,6 +25,7 @@ class WeighedWalk:
     """One walk, and how much of the model's view of it each frame makes.
 
     Attributes:
+        label: empty where nobody knows.
         predicted: the model's class.
         silhouettes: `(frame, 64, 44)` in [0, 1].
         times_s: `(frame,)`.

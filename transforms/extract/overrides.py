@@ -96,6 +96,11 @@ def apply_override(result: RecordingResult, override: Override | None) -> Record
     return settle(replace(result, reason=reason))
 
 
+def is_track(text: str) -> bool:
+    """Return whether a text can name a track, as `N@TRACKS_ID`."""
+    return bool(_TRACK.fullmatch(text))
+
+
 def _read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     # `Any`: csv gives None for missing cells and a list for superfluous ones.
     if path.stat().st_size > _MAX_BYTES:
@@ -137,7 +142,7 @@ def _find_problem(row: Mapping[str, Any], recordings: Collection[str]) -> str | 
         return "a decision needs a name and a reason"
     if max(len(cells["name"]), len(cells["reason"])) > _MAX_TEXT:
         return f"expected at most {_MAX_TEXT} characters in a cell"
-    if cells["track_id"] and not _TRACK.fullmatch(cells["track_id"]):
+    if cells["track_id"] and not is_track(cells["track_id"]):
         return (
             "expected a track as the contact sheet writes it, such as 1@3f9c0a12, or nothing, "
             f"found {cells['track_id'][:40]!r}"

@@ -30,6 +30,7 @@ from transforms.extract.segmentation.mask_cleanup import grow_box
 from transforms.extract.tracking.target import TargetChoice, choose_target
 from transforms.files import canonical_json, sha256_bytes
 from transforms.settings import ExtractionSettings
+from transforms.stopwatch import Stopwatch
 
 NO_TARGET: Final = "no_target"
 OVERLAPPING_PERSON: Final = "overlapping_person"
@@ -40,12 +41,22 @@ RECORDING_QUARANTINED: Final = "recording_quarantined"
 
 _TRACK_SAMPLES: Final = 24
 
+DECODE: Final = "decode"
+DETECT: Final = "detect"
+TRACK: Final = "track"
+SEGMENT: Final = "segment"
+NORMALISE: Final = "normalise"
+GATES: Final = "gates"
+STAGES: Final = (DECODE, DETECT, TRACK, SEGMENT, NORMALISE, GATES)
+"""What the time of a recording is charged to; waiting for the decoding process is `DECODE`."""
+
 
 @dataclass(frozen=True)
 class VideoContext:
     """What backends may ask about the recording at hand; see `RecordingContext`."""
 
     video: VideoFrames
+    clock: Stopwatch
 
     @property
     def fps(self) -> float:
@@ -60,7 +71,11 @@ class VideoContext:
     @cached_property
     def background(self) -> BackgroundModel:
         """The scene without its people, learnt on first use."""
-        return learn_background(self.video.frames())
+        return learn_background(self.frames())
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the frames, the time they take charged to decoding."""
+        return self.clock.charge(DECODE, self.video.frames())
 
 
 def extract_recording(
@@ -70,6 +85,7 @@ def extract_recording(
     *,
     chosen_track: str | None = None,
     cache_bytes: int = DEFAULT_CACHE_BYTES,
+    clock: Stopwatch | None = None,
 ) -> RecordingResult:
     """Take one video through decode, detect, track, target, segment, normalise and judge.
 
@@ -82,23 +98,29 @@ def extract_recording(
         backends: who detects, tracks and segments.
         chosen_track: the participant's track where a person has chosen it, as `N@TRACKS_ID`.
         cache_bytes: a video whose frames fit is decoded once only.
+        clock: told how long each of `STAGES` takes.
     """
+    clock = clock or Stopwatch()
     with VideoFrames(path, settings.decode, cache_bytes=cache_bytes) as video:
         # Backends may ask about the picture before they take the first frame.
-        video.peek()
+        with clock.stage(DECODE):
+            video.peek()
         if video.problem is not None:
             return _fail(empty_result(np.zeros(0), NO_TARGET), video)
-        context = VideoContext(video)
+        context = VideoContext(video, clock)
         times: list[float] = []
         try:
-            detections = list(backends.detector.detect(_note_times(video.frames(), times), context))
+            with clock.stage(DETECT):
+                frames = _note_times(context.frames(), times)
+                detections = list(backends.detector.detect(frames, context))
         except NoFramesError:
             detections = []  # the video's problem says why
         ledger = empty_result(np.array(times, dtype=np.float64), NO_TARGET)
         if video.problem is not None:
             return _fail(ledger, video)
-        tracks = backends.tracker.track(detections, context)
-        choice = choose_target(tracks, len(times), settings.target)
+        with clock.stage(TRACK):
+            tracks = backends.tracker.track(detections, context)
+            choice = choose_target(tracks, len(times), settings.target)
         ledger = replace(
             ledger,
             frame_shape=context.frame_shape,
@@ -122,17 +144,19 @@ def extract_recording(
             index: box for index, box in _boxes_by_frame(target).items() if index not in shared
         }
         sharpness: dict[int, float] = {}
-        crops = list(
-            backends.segmenter.segment(
-                _note_sharpness(video.frames(), target_boxes, sharpness),
-                target_boxes,
-                _neighbours_by_frame(others),
-                context,
+        with clock.stage(SEGMENT):
+            crops = list(
+                backends.segmenter.segment(
+                    _note_sharpness(context.frames(), target_boxes, sharpness),
+                    target_boxes,
+                    _neighbours_by_frame(others),
+                    context,
+                )
             )
-        )
         if video.problem is not None:
             return _fail(ledger, video)
-        return _judge(ledger, target, crops, sharpness, context, settings)
+        with clock.stage(GATES):
+            return _judge(ledger, target, crops, sharpness, context, settings)
 
 
 def _note_times(frames: Iterator[Frame], times: list[float]) -> Iterator[Frame]:
@@ -268,7 +292,8 @@ def _judge(
     verdicts = judge_masks(crops, context.frame_shape, sharp[frames], settings.quality)
     for crop, reason in zip(crops, verdicts, strict=True):
         if reason is None:
-            silhouette, reason = normalise_crop(crop.mask, crop.box, context.frame_shape)
+            with context.clock.stage(NORMALISE):
+                silhouette, reason = normalise_crop(crop.mask, crop.box, context.frame_shape)
             if reason is None:
                 silhouettes.append(silhouette)
                 kept.append(crop)

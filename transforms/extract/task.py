@@ -15,6 +15,7 @@ from transforms.extract.registry import Backends, Resources, build_backends
 from transforms.extract.result import RecordingResult, fail
 from transforms.files import sha256_file
 from transforms.settings import ExtractionSettings
+from transforms.stopwatch import Stopwatch
 
 _ATTEMPTS: Final = 2
 """A decoder that died or ran out of time may do so because of what else ran on the machine."""
@@ -74,6 +75,42 @@ def run_task(task: Task) -> Outcome:
     if problem is not None:
         return _fail(problem)
     backends = _load_backends(task)
+    try:
+        result = extract_in_worker(
+            task.video,
+            task.settings,
+            backends,
+            chosen_track=task.chosen_track,
+            cache_bytes=task.resources.frame_cache_bytes,
+        )
+        if not result.is_about_the_moment:
+            write_entry(task.cache_root, task.key, result)
+    except (MissingDependencyError, SettingsError):
+        raise  # would hit every recording alike
+    except Exception as error:  # of the disk: costs this one
+        return _fail(_fail_by(error))
+    if result.is_about_the_moment:
+        return _fail(result)
+    return Outcome(result.verdict, False, None)
+
+
+def extract_in_worker(
+    video: Path,
+    settings: ExtractionSettings,
+    backends: Backends,
+    *,
+    chosen_track: str | None,
+    cache_bytes: int,
+    clock: Stopwatch | None = None,
+) -> RecordingResult:
+    """Extract a recording in a process of many, and again where the moment was to blame.
+
+    Whatever goes wrong with it is in the result; arguments as of `extract_recording`.
+
+    Raises:
+        SettingsError: a setting that would hit every recording alike.
+        MissingDependencyError: likewise a package or file.
+    """
     threads = cv2.getNumThreads()
     # Workers share the cores; threads of OpenCV or of BLAS would only fight.
     cv2.setNumThreads(1)
@@ -81,25 +118,22 @@ def run_task(task: Task) -> Outcome:
         for _ in range(_ATTEMPTS):
             with threadpool_limits(1, user_api="blas"):
                 result = extract_recording(
-                    task.video,
-                    task.settings,
+                    video,
+                    settings,
                     backends,
-                    chosen_track=task.chosen_track,
-                    cache_bytes=task.resources.frame_cache_bytes,
+                    chosen_track=chosen_track,
+                    cache_bytes=cache_bytes,
+                    clock=clock,
                 )
             if not result.is_about_the_moment:
                 break
-        if not result.is_about_the_moment:
-            write_entry(task.cache_root, task.key, result)
+        return result
     except (MissingDependencyError, SettingsError):
-        raise  # would hit every recording alike
-    except Exception as error:  # of decoders, of models' runtimes, of the disk: costs this one
-        return _fail(fail("extraction_error", f"{type(error).__name__}: {error}"))
+        raise
+    except Exception as error:  # of decoders, of models' runtimes: costs this one
+        return _fail_by(error)
     finally:
         cv2.setNumThreads(threads)
-    if result.is_about_the_moment:
-        return _fail(result)
-    return Outcome(result.verdict, False, None)
 
 
 def _load_backends(task: Task) -> Backends:
@@ -110,6 +144,10 @@ def _load_backends(task: Task) -> Backends:
         # All that was imported and loaded stays: the collector need not walk through it again.
         gc.freeze()
     return _loaded.backends
+
+
+def _fail_by(error: Exception) -> RecordingResult:
+    return fail("extraction_error", f"{type(error).__name__}: {error}")
 
 
 def _fail(result: RecordingResult) -> Outcome:

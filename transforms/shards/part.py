@@ -143,10 +143,16 @@ def _write_shard(table: pa.Table, plan: ShardPlan, settings: ShardSettings, outp
     )
 
 
+def kept_columns(settings: ShardSettings) -> tuple[int, int]:
+    """Return which columns of a normalised silhouette the dataset holds, half-open."""
+    margin = (_STORED_WIDTH_PX - settings.width_px) // 2
+    return margin, _STORED_WIDTH_PX - margin
+
+
 def _repack(table: pa.Table, settings: ShardSettings, *, where: str) -> pa.Table:
     """Cut to the dataset's width and encode with its codec."""
     codec = CODEC_OF[settings.codec]
-    margin = (_STORED_WIDTH_PX - settings.width_px) // 2
+    columns = kept_columns(settings)
     indices, times = (list_values(table, name) for name in ("frame_index", "pts_s"))
     names = ("sequence_id", "codec", "frame_count", "height_px", "width_px", "fps", "quality_score")
     silhouettes = []
@@ -158,7 +164,7 @@ def _repack(table: pa.Table, settings: ShardSettings, *, where: str) -> pa.Table
                 row["silhouettes"],
                 row["codec"],
                 (row["frame_count"], row["height_px"], row["width_px"]),
-                columns=(margin, _STORED_WIDTH_PX - margin),
+                columns=columns,
                 to=codec,
                 level=settings.compression_level,
                 where=place,

@@ -24,10 +24,10 @@ from transforms.schemas import (
     conform,
 )
 from transforms.shards.codec import GREY
+from transforms.synth.origin import SYNTHETIC_KEY
 from transforms.synth.sequence_plan import FPS, SequencePlan
 
 SIZE_PX: Final = 64
-SYNTHETIC_KEY: Final = "synthetic"
 COMPRESSION_LEVEL: Final = 3
 
 

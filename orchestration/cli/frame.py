@@ -1,0 +1,72 @@
+"""What surrounds every command: the options before it, error messages and exit codes.
+
+Nothing here loads Dagster: commands that need none start in a quarter of the time.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import click
+import typer
+
+from orchestration.cli.console import Context, print_json, say
+from transforms.errors import GaitworksError
+from transforms.layout import WORKSPACE_VARIABLE
+
+_INTERRUPTED: Final = 130
+
+
+def options(
+    context: typer.Context,
+    workspace: Annotated[
+        Path,
+        typer.Option(
+            "--workspace",
+            "-C",
+            envvar=WORKSPACE_VARIABLE,
+            help="The folder with params.yaml.",
+        ),
+    ] = Path(),
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Keep what applies to all commands."""
+    context.obj = Context(workspace=workspace, is_debug=debug)
+
+
+def run_app(app: typer.Typer) -> None:
+    """Run a command line; errors of the project end with their own exit code."""
+    is_debug = "--debug" in sys.argv
+    try:
+        code = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except click.exceptions.Abort:
+        code = _INTERRUPTED
+    except GaitworksError as error:
+        if is_debug:
+            raise
+        _show(error)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = _INTERRUPTED
+    except Exception as error:
+        if is_debug:
+            raise
+        say(f"error: {type(error).__name__}: {error}")
+        say("this is a defect of gaitworks; --debug before the command shows where")
+        code = 1
+    if code == _INTERRUPTED:  # typer, too, turns Ctrl-C into this code
+        say("stopped; run again to go on where it was")
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _show(error: GaitworksError) -> None:
+    if "--json" in sys.argv:
+        details = {"what": error.what, **error.details(), "exit_code": error.exit_code}
+        print_json({"error": details})
+        return
+    say(f"error: {error.what}")
+    for name, value in error.details().items():
+        say(f"  {name + ':':10}{value}")
