@@ -3,16 +3,25 @@
 import os
 
 
-def compute_repeatably(cpu_threads: int) -> None:
+def compute_repeatably(cpu_threads: int, *, compiles: bool = False) -> None:
     """Ask torch for deterministic kernels and a fixed number of threads in this process.
 
     Call it before torch is imported for the first time.
+
+    Args:
+        cpu_threads: of this process.
+        compiles: whether `torch.compile` will be used.
     """
     # cuBLAS reads this when it starts; without it deterministic mode refuses matrix products.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
     torch.set_num_threads(cpu_threads)
-    torch.use_deterministic_algorithms(True)
+    if compiles:
+        torch.use_deterministic_algorithms(True)
+    else:
+        # The same for kernels; the other one also tells the compiler, and loads it to do so: a
+        # second and a half.
+        torch.set_deterministic_debug_mode("error")
     # That mode also fills fresh memory, to expose kernels that read it; it costs time only.
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 - no type stub

@@ -64,7 +64,7 @@ def run_job(job: Job, progress: Progress) -> dict[str, Any]:
     Returns:
         What it was computed with: `device` and `process_count`.
     """
-    compute_repeatably(job.training.cpu_threads)
+    compute_repeatably(job.training.cpu_threads, compiles=job.training.compile_step)
     import torch
 
     device = job.device

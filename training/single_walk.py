@@ -5,7 +5,6 @@ comes back.
 """
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -85,6 +84,7 @@ class NotJudgedError(Exception):
 
 def predict_walk(
     requests: Sequence[WalkRequest],
+    processes: Sequence[WalkProcess],
     place: ModelPlace,
     clock: Stopwatch,
     *,
@@ -97,6 +97,7 @@ def predict_walk(
 
     Args:
         requests: one video, or the front and the side view.
+        processes: as many, not yet asked for anything.
         place: of the model.
         clock: told how long each part takes.
         offset_s: how many seconds after the first video the second begins.
@@ -106,23 +107,24 @@ def predict_walk(
         NotJudgedError: there is no walk to judge, and why.
         GaitworksError: the model or its test is damaged, or a video is none.
     """
-    card = read_card(place.directory)
-    with ExitStack() as stack:
-        processes = [stack.enter_context(WalkProcess(request)) for request in requests]
-        with clock.stage(LOAD):
-            compute_repeatably(_cpu_threads(card))
-            from training.explain_walk import explain_walk
-            from training.judge_walk import judge_walk, to_model_input
-            from training.model_card import open_described_model
-            from transforms.explanation.reference import find_reference
+    for process, request in zip(processes, requests, strict=True):
+        process.submit(request)
+    with clock.stage(LOAD):
+        card = read_card(place.directory)
+        compute_repeatably(_cpu_threads(card))
+        from training.explain_walk import explain_walk
+        from training.judge_walk import judge_walk, to_model_input
+        from training.model_card import open_described_model
+        from transforms.explanation.reference import find_reference, take_own_mean
 
-            require_view_count(card, len(requests))
-            described = open_described_model(place.directory) if len(requests) == 1 else None
-            own_test = read_own_test(place.evaluations, card)
-            if loads_pictures:
-                import matplotlib.figure  # noqa: F401  # its import is half of what a page costs
-        with clock.stage(WAIT):
-            walks = [process.result() for process in processes]
+        require_view_count(card, len(requests))
+        described = open_described_model(place.directory) if len(requests) == 1 else None
+        own_test = read_own_test(place.evaluations, card)
+        others = find_reference(place.dataset, str(card["dataset_version"]), place.view)
+        if loads_pictures:
+            import matplotlib.figure  # noqa: F401  # its import is half of what a page costs
+    with clock.stage(WAIT):
+        walks = [process.result() for process in processes]
     for walk, request in zip(walks, requests, strict=True):
         try:
             require_accepted(walk, request.video)
@@ -135,14 +137,11 @@ def predict_walk(
         silhouettes = to_model_input(walk.silhouettes)
         judgement = judge_walk(described, silhouettes, walk.times_s)
     with clock.stage(EXPLAIN):
-        reference = find_reference(
-            place.dataset, str(card["dataset_version"]), place.view, silhouettes
-        )
         explanation = explain_walk(
             described,
             silhouettes,
             walk.times_s,
-            reference,
+            take_own_mean(silhouettes, others) if isinstance(others, str) else others,
             explained=judgement.predicted,
             view=place.view,
             frame_cap=min(place.frame_cap, judgement.frames),

@@ -7,6 +7,7 @@ import typer
 
 from orchestration.cli.frame import options, run_app
 from orchestration.cli.predict import predict
+from transforms.processes import spare_collector
 
 app = typer.Typer(
     name="gaitworks",
@@ -20,4 +21,5 @@ app.command()(predict)
 
 def main() -> None:
     """Run the command line."""
-    run_app(app)
+    with spare_collector():
+        run_app(app)

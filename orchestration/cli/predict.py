@@ -4,6 +4,7 @@ Loads no Dagster: see `orchestration.cli.light`.
 """
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -11,6 +12,8 @@ import typer
 
 from orchestration.cli.console import Context, print_json, say
 from transforms.errors import InputError, SettingsError
+from transforms.extract.walk_process import WalkProcess
+from transforms.processes import measure_age
 
 if TYPE_CHECKING:
     from training.single_walk import ModelPlace, Prediction
@@ -24,6 +27,8 @@ _TIMING: Final = "timing.json"
 _REFUSAL: Final = "not_judged.html"
 _OURS: Final = {_DOCUMENT, _PAGE, _SHEET, _TIMING, _REFUSAL}
 _START: Final = "start"
+_IMPORT: Final = "import"
+_PREPARE: Final = "settings and choice of model"
 _PAGES: Final = "page"
 _CACHE_FRACTION: Final = 0.25
 
@@ -67,47 +72,54 @@ def predict(
     extraction and gates: a walk that it would not take into a dataset is not judged (exit code 5).
     The video stays where it is; a page shows silhouettes, never a frame.
     """
-    from training.single_walk import WAIT, NotJudgedError, predict_walk
-    from transforms.describe.prediction_page import NOTICE
-    from transforms.layout import PARAMS_NAME
-    from transforms.processes import measure_age
-    from transforms.settings import read_settings
-    from transforms.stopwatch import Stopwatch
-
     start_s = measure_age()
-    clock = Stopwatch()
+    chosen: Context = context.obj
+    videos = [one for one in (video, video2) if one is not None]
     if output is not None:
         _refuse_foreign(output)
     if offset is not None and video2 is None:
         raise SettingsError("an offset is between two videos", where="--offset")
-    chosen: Context = context.obj
-    root = chosen.workspace.resolve()
-    settings = read_settings(root / PARAMS_NAME)
-    place = _find_model(root, settings, model, model_directory, view)
-    videos = [one for one in (video, video2) if one is not None]
-    requests = [
-        _plan(root, settings, one, len(videos), accept_track, is_accepted=anyway) for one in videos
-    ]
-    say(f"judging {' and '.join(one.name for one in videos)} by {place.directory}")
-    try:
-        found = predict_walk(
-            requests, place, clock, offset_s=offset, loads_pictures=output is not None
-        )
-    except NotJudgedError as refused:
-        if output is not None:
-            _write_refusal(output, refused.walk, video.name, str(refused.error))
-            say(f"{output / _REFUSAL} shows who walked where")
-        raise refused.error from None
+    missing = next((one for one in videos if not one.is_file()), None)
+    if missing is not None:
+        raise InputError("no such video", where=missing, expected="a file")
+    with ExitStack() as stack:
+        # They load what extraction needs while this process still reads settings and models.
+        processes = [stack.enter_context(WalkProcess()) for _ in videos]
+        from training.single_walk import WAIT, NotJudgedError, predict_walk
+        from transforms.describe.prediction_page import NOTICE
+        from transforms.layout import PARAMS_NAME
+        from transforms.settings import read_settings
+        from transforms.stopwatch import Stopwatch
+
+        clock = Stopwatch()
+        with clock.stage(_PREPARE):
+            root = chosen.workspace.resolve()
+            settings = read_settings(root / PARAMS_NAME)
+            place = _find_model(root, settings, model, model_directory, view)
+            requests = [
+                _plan(root, settings, one, len(videos), accept_track, is_accepted=anyway)
+                for one in videos
+            ]
+        say(f"judging {' and '.join(one.name for one in videos)} by {place.directory}")
+        try:
+            found = predict_walk(
+                requests,
+                processes,
+                place,
+                clock,
+                offset_s=offset,
+                loads_pictures=output is not None,
+            )
+        except NotJudgedError as refused:
+            if output is not None:
+                _write_refusal(output, refused.walk, video.name, str(refused.error))
+                say(f"{output / _REFUSAL} shows who walked where")
+            raise refused.error from None
     found.document["notice"] = NOTICE
     if output is not None:
         with clock.stage(_PAGES):
             pages = _draw(found, video.name)
-    here = {} if start_s is None else {_START: start_s}
-    timing = {
-        "total_s": measure_age(),
-        "here_s": here | clock.seconds,
-        "extraction_s": found.walk.seconds,
-    }
+    timing = _note_timing(start_s, clock.seconds, found.walk.seconds)
     if output is not None:
         _write(output, found.document, pages, timing)
     if json:
@@ -176,8 +188,6 @@ def _plan(
     from transforms.processes import count_workers, share_memory
     from transforms.weights.registry import REGISTRY_NAME, STORE_NAME, read_registry
 
-    if not video.is_file():
-        raise InputError("no such video", where=video, expected="a file")
     if accepted_track is not None and not is_track(accepted_track):
         raise SettingsError(
             "not a track",
@@ -206,6 +216,18 @@ def _plan(
         accepted_track=accepted_track,
         is_accepted=is_accepted,
     )
+
+
+def _note_timing(
+    start_s: float | None, here: Mapping[str, float], extraction: Mapping[str, float]
+) -> dict[str, Any]:
+    """Return what `timing.json` holds; times of this process lie one behind the other."""
+    total_s = measure_age()
+    stages = dict(here)
+    if start_s is not None and total_s is not None:
+        rest = {_START: start_s, _IMPORT: max(0.0, total_s - start_s - sum(stages.values()))}
+        stages = rest | stages
+    return {"total_s": total_s, "here_s": stages, "extraction_s": dict(extraction)}
 
 
 def _refuse_foreign(folder: Path) -> None:
@@ -284,7 +306,7 @@ def _sum_up(document: Mapping[str, Any]) -> str:
         + (
             unsure["reason"]
             if unsure["spread"] is None
-            else f"{unsure['agreeing_windows']} of {unsure['windows']} windows of a second name this class"
+            else f"{unsure['agreeing_windows']} of {unsure['windows']} windows of a second agree"
         )
     )
     lines.append(

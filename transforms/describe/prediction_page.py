@@ -105,9 +105,7 @@ def _answer_section(prediction: Json, material: PictureMaterial) -> Section:
         ),
     ]
     if agreeing is not None:
-        tiles.append(
-            (f"{agreeing} of {unsure['windows']}", "windows of a second that name the same class")
-        )
+        tiles.append((f"{agreeing} of {unsure['windows']}", "windows of a second that agree"))
     rows = [
         (
             name,

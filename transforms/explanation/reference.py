@@ -32,10 +32,8 @@ class Reference:
     words: str
 
 
-def find_reference(
-    dataset: Path, dataset_version: str, view: str, silhouettes: Floats
-) -> Reference:
-    """Return the mean silhouette of a dataset's view, or of the walk itself with the reason.
+def find_reference(dataset: Path, dataset_version: str, view: str) -> Reference | str:
+    """Return the mean silhouette of a dataset's view, or why there is none.
 
     Each walk of the view in at most `_SHARDS` shards, evenly spread, counts once.
 
@@ -43,21 +41,21 @@ def find_reference(
         dataset: where it would lie.
         dataset_version: what the model was trained on; another dataset is not taken.
         view: of the walk; `UNKNOWN_VIEW` does where the dataset has one only.
-        silhouettes: `(frame, 64, 44)` in [0, 1] of the walk.
+
+    Raises:
+        IntegrityError: a shard is damaged.
     """
-    own = np.asarray(silhouettes.mean(axis=0), dtype=np.float32)
     try:
         opened = open_dataset(dataset)
     except GaitworksError:
-        return Reference(own, _say_own("the dataset that the model was trained on is not here"))
+        return "the dataset that the model was trained on is not here"
     if opened.version != dataset_version:
-        return Reference(own, _say_own("the dataset here is not what the model was trained on"))
+        return "the dataset here is not what the model was trained on"
     views = sorted(opened.index["view"].unique())
     if view == UNKNOWN_VIEW and len(views) == 1:
         view = views[0]
     if view not in views:
-        reason = f"the dataset has the views {', '.join(views)} and the walk's is {view}"
-        return Reference(own, _say_own(reason))
+        return f"the dataset has the views {', '.join(views)} and the walk's is {view}"
     index = opened.index.filter(opened.index["view"] == view).sort("sequence_id")
     shards = sorted(index["shard"].unique())
     chosen = {
@@ -75,8 +73,10 @@ def find_reference(
     return Reference(np.mean(means, axis=0).astype(np.float32), words)
 
 
-def _say_own(reason: str) -> str:
-    return (
+def take_own_mean(silhouettes: Floats, reason: str) -> Reference:
+    """Return the mean of a walk `(frame, 64, 44)`, for want of a better one."""
+    return Reference(
+        np.asarray(silhouettes.mean(axis=0), dtype=np.float32),
         f"the walk's own mean silhouette, since {reason}: only what changes during the walk can "
-        "be evidence, a posture that is kept cannot"
+        "be evidence, a posture that is kept cannot",
     )

@@ -5,9 +5,9 @@ Rules, limits, gates and a person's word are those of batches; nothing is kept o
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from transforms.extract.task import extract_in_worker
 from transforms.intake.probe import ProbeResult, VideoFacts
 from transforms.intake.probe_workers import probe_videos
 from transforms.intake.problems import is_warning
+from transforms.processes import spare_collector
 from transforms.settings import ExtractionSettings, IntakeSettings, ShardSettings
 from transforms.shards.codec import GREY, decode_silhouettes, encode_silhouettes, recode
 from transforms.shards.part import CODEC_OF, kept_columns
@@ -72,7 +73,11 @@ class ExtractedWalk:
     silhouettes: NDArray[np.uint8]
     times_s: NDArray[np.float64]
     runtimes: Mapping[str, str]
-    seconds: dict[str, float]
+    seconds: Mapping[str, float]
+
+    def after(self, stage: str, seconds: float) -> Self:
+        """Return the same after an earlier stage that took so long."""
+        return replace(self, seconds={stage: seconds, **self.seconds})
 
 
 def extract_walk(request: WalkRequest) -> ExtractedWalk:
@@ -88,7 +93,7 @@ def extract_walk(request: WalkRequest) -> ExtractedWalk:
     with ThreadPoolExecutor(1) as thread:
         # The probe's process reads the file while this one loads libraries and models.
         probing = thread.submit(_probe, request.video, request.intake)
-        with clock.stage("load backends"):
+        with clock.stage("load backends"), spare_collector():
             runtimes = check_backends(request.extraction, request.resources)
             backends = build_backends(request.extraction, request.resources)
         with clock.stage("probe"):
