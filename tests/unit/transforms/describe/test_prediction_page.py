@@ -1,0 +1,187 @@
+"""The page of one judged walk: what it says, and what it never says."""
+
+import copy
+
+import numpy as np
+import pytest
+
+from transforms.describe.prediction_page import (
+    NOTICE,
+    PictureMaterial,
+    render_prediction,
+    render_refusal,
+    say_cohort,
+    say_named,
+)
+from transforms.explanation.regions import HALVES, REGIONS
+from transforms.explanation.shares import SequenceMaps
+from transforms.extract.result import RecordingResult
+
+_FIGURE = {"value": 0.5, "low": 0.2, "high": 0.8}
+_PREDICTION = {
+    "answer": {
+        "predicted": "positive",
+        "probability": 0.6,
+        "probabilities": {"negative": 0.3, "neutral": 0.1, "positive": 0.6},
+    },
+    "uncertainty": {
+        "entropy_bits": 1.2,
+        "entropy_bits_of_a_guess": 1.58,
+        "window_s": 1.0,
+        "step_s": 0.5,
+        "windows": 4,
+        "agreeing_windows": 3,
+        "spread": {
+            name: {"quantile_5": 0.1, "quantile_50": 0.2, "quantile_95": 0.3}
+            for name in ("negative", "neutral", "positive")
+        },
+    },
+    "questions": {"any_abnormality": {"classes": ["neutral", "positive"], "probability": 0.7}},
+    "own_test": {
+        "participants": 9,
+        "participants_per_class": {"negative": 4, "neutral": 2, "positive": 3},
+        "named_class": {
+            "class": "positive",
+            "named": 4,
+            "were": 2,
+            "precision": _FIGURE,
+            "recall": _FIGURE,
+            "mean_probability": 0.55,
+        },
+        "questions": {"any_abnormality": {"sensitivity": _FIGURE}},
+        "accuracy": _FIGURE,
+        "brier": _FIGURE,
+        "ece": _FIGURE,
+    },
+    "explanation": {
+        "explained_class": "positive",
+        "method": "evidence",
+        "reference": "the mean silhouette of 3 walks",
+        "gait_cycle_found": False,
+        "shares": [
+            {"region": region, "half": half, "share": 0.1, "body_share": 0.2}
+            for region in REGIONS
+            for half in HALVES
+        ],
+    },
+    "model": {
+        "model": "sconet",
+        "experiment": "sconet-a",
+        "dataset_version": "d",
+        "split_sha256": "s",
+        "weights_sha256": "w",
+        "trained_on": {"participants": 1, "sequences": 2, "is_synthetic": True},
+    },
+    "videos": [
+        {
+            "file": "<walk>.mp4",
+            "sha256": "v",
+            "overruled": False,
+            "gates": {"verdict": "accepted", "reason_code": None, "reason": None},
+            "target": {"track_id": 0, "why": "walks across the scene"},
+            "tracks_id": "abc",
+            "kept_frames": 3,
+            "frames": 5,
+            "judged_frames": 3,
+            "explained_frames": 3,
+            "view": "side",
+            "warnings": ["the file looks cut off"],
+            "backends": {"base": "numpy 1"},
+        }
+    ],
+}
+
+
+@pytest.fixture
+def found() -> RecordingResult:
+    silhouettes = np.zeros((3, 64, 64), np.uint8)
+    silhouettes[:, 10:60, 25:40] = 255
+    track = {
+        "track_id": 0, "first_frame": 0, "last_frame": 4, "frame_count": 5, "mean_score": 1.0,
+        "mean_height_px": 50.0, "travel_px": 90.0, "target_score": 1.0, "role": "target",
+        "sample_frames": [0, 4], "sample_boxes": [[0, 0, 10, 50], [60, 0, 70, 50]],
+    }  # fmt: skip
+    return RecordingResult(
+        verdict="accepted",
+        target_track_id=0,
+        tracks=(track,),
+        tracks_id="abc",
+        frame_shape=(100, 100),
+        pts_s=np.arange(5) / 25,
+        drop_reasons=(None, None, "touching_side", "touching_side", None),
+        silhouettes=silhouettes,
+    )
+
+
+@pytest.fixture
+def material(found: RecordingResult) -> PictureMaterial:
+    body = np.zeros((64, 44), np.float32)
+    body[10:60, 15:30] = 1
+    whole = np.full((16, 11), 1 / 176, np.float32)
+    maps = SequenceMaps("", "", "side", "", "positive", body, {"evidence": whole}, None, {})
+    return PictureMaterial(found, np.full((4, 3), 1 / 3), np.arange(4) / 2, maps, None)
+
+
+def test_the_page_says_what_the_answer_rests_on(material: PictureMaterial) -> None:
+    page = render_prediction(_PREDICTION, material)
+    for words in (
+        NOTICE,
+        "&lt;walk&gt;.mp4: positive, 0.60",
+        "3 of 4",
+        "Of 4 test participants that it called positive, 2 were",
+        "differing from the mean silhouette of 3 walks",
+        "1 participant, 2 sequences; synthetic walkers",
+        "the file looks cut off",
+        "neutral + positive",
+        "One walk, judged by a trained model",
+    ):
+        assert words in page, words
+    assert "<walk>" not in page
+    assert "person asked for it" not in page
+    assert page == render_prediction(_PREDICTION, material)
+
+
+def test_the_page_keeps_the_gates_words_where_a_person_overruled_them(
+    material: PictureMaterial,
+) -> None:
+    overruled = copy.deepcopy(_PREDICTION)
+    overruled["videos"][0] |= {
+        "overruled": True,
+        "gates": {"verdict": "rejected", "reason_code": "too_few_frames", "reason": "3 of 20"},
+    }
+    page = render_prediction(overruled, material)
+    assert "judged because a person asked for it" in page
+    assert "rejected, too few frames: 3 of 20" in page
+
+
+def test_what_is_not_known_is_said(material: PictureMaterial) -> None:
+    bare = copy.deepcopy(_PREDICTION)
+    bare["own_test"] = {"reason": "it has not been judged"}
+    bare["uncertainty"] |= {"spread": None, "agreeing_windows": None, "reason": "a short walk"}
+    bare["explanation"]["shares"] = []
+    page = render_prediction(bare, material)
+    assert "Not known: it has not been judged" in page
+    assert "a short walk" in page
+    assert "there is no map to show" in page
+
+
+def test_a_refused_video_shows_who_walked_where(found: RecordingResult) -> None:
+    page = render_refusal("walk.mp4", found, "not judged: it is not sure who it is")
+    assert "not sure who it is" in page
+    assert "0@abc" in page
+    assert page.count("<img") == 2  # silhouettes, and ways
+
+
+def test_a_class_that_the_test_never_named_is_no_evidence() -> None:
+    nobody = _PREDICTION["own_test"]["named_class"] | {"named": 0, "were": 0}
+    assert "nobody positive" in say_named(nobody)
+
+
+@pytest.mark.parametrize(
+    ("is_synthetic", "words"),
+    [(True, "nobody was filmed"), (False, "people who were filmed"), (None, "is not recorded")],
+)
+def test_whom_the_model_saw_is_said(is_synthetic: bool | None, words: str) -> None:
+    trained = {"participants": None, "sequences": None, "is_synthetic": is_synthetic}
+    assert words in say_cohort(trained)
+    assert words in say_cohort(trained | {"participants": 3, "sequences": 4})
