@@ -264,9 +264,12 @@ def _draw(found: "Prediction", name: str) -> dict[str, bytes]:
 def _write(
     output: Path, document: dict[str, Any], pages: Mapping[str, bytes], timing: dict[str, Any]
 ) -> None:
+    import json
+
     from transforms.files import canonical_json, publish_directory
 
-    contents = {_DOCUMENT: canonical_json(document), _TIMING: canonical_json(timing), **pages}
+    times = json.dumps(timing, indent=2).encode() + b"\n"  # stages stay in their order
+    contents = {_DOCUMENT: canonical_json(document), _TIMING: times, **pages}
     with publish_directory(output) as staging:
         for name, data in contents.items():
             (staging / name).write_bytes(data)

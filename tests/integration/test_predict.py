@@ -104,7 +104,7 @@ def test_a_walk_that_the_gates_refuse_is_shown_and_judged_only_on_demand(
     assert "judged by a person's decision; extraction found rejected" in taken.stdout
     # There is no dataset in this workspace.
     assert "the walk's own mean silhouette" in document["explanation"]["reference"]
-    assert document["model"]["trained_on"]["is_synthetic"] is None
+    assert document["model"]["trained_on"]["is_synthetic"] is True  # as params.yaml says
     assert not (output / "not_judged.html").exists()
 
 
