@@ -47,7 +47,8 @@ for module in (light, main):
     group = typer.main.get_command(module.app)
     command = group.commands["predict"]
     names = ("workspace", "debug")
-    shared = sorted(str((one.name, one.opts, one.envvar)) for one in group.params if one.name in names)
+    before = [one for one in group.params if one.name in names]
+    shared = sorted(str((one.name, one.opts, one.envvar)) for one in before)
     seen.append((shared, [(one.name, one.opts) for one in command.params], command.help))
 assert len(seen[0][0]) == 2 and len(seen[0][1]) > 8, seen
 assert seen[0] == seen[1], seen

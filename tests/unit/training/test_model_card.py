@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from training.card_file import CARD_NAME, MODEL_NAME
-from training.find_model import describe_model_directory, find_model_directory
 from training.checkpoint import save_tensors
+from training.find_model import describe_model_directory, find_model_directory
 from training.model_card import describe_model, open_described_model
 from training.models.registry import build_model
 from transforms.errors import GaitworksError, InputError, IntegrityError, SettingsError

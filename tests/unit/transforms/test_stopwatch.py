@@ -44,8 +44,11 @@ def test_items_are_charged_for_coming_and_not_for_what_is_done_with_them(
 
 
 def test_time_until_an_error_counts(clock: list[float]) -> None:
-    watch = Stopwatch()
-    with pytest.raises(ValueError, match="broken"), watch.stage("work"):
+    def fail() -> None:
         clock[0] += 3
         raise ValueError("broken")
+
+    watch = Stopwatch()
+    with pytest.raises(ValueError, match="broken"), watch.stage("work"):
+        fail()
     assert watch.seconds == {"work": 3.0}
