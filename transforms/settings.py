@@ -260,6 +260,48 @@ class TrainingSettings(Section):
         return self
 
 
+class DualViewSettings(Section):
+    """Training of the models that read clips; the defaults are the published protocol."""
+
+    input: Literal["silhouettes", "rgb"] = "silhouettes"
+    width: Positive = 64
+    depths: Annotated[tuple[Positive, ...], Field(min_length=4, max_length=4)] = (3, 4, 6, 3)
+    pretrained: Annotated[str, Field(min_length=1)] | None = None  # a file below the workspace
+    pretrained_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    clips_per_batch: Annotated[int, Field(ge=2)] = 8
+    epochs: Positive = 50
+    patience: Positive | None = 5  # epochs without a higher selection accuracy
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    cpu_threads: Annotated[int, Field(ge=1, le=256)] = 2
+
+    @model_validator(mode="after")
+    def _know_the_pretrained_file(self) -> Self:
+        if (self.pretrained is None) != (self.pretrained_sha256 is None):
+            raise ValueError("`pretrained` and `pretrained_sha256` go together")
+        return self
+
+    def plan_training(self, clip_count: int) -> TrainingSettings:
+        """Return these values as a training on so many clips, of which an epoch sees each once."""
+        steps = -(-clip_count // self.clips_per_batch)
+        return TrainingSettings(
+            identities_per_batch=self.clips_per_batch,
+            sequences_per_identity=1,
+            steps=steps * self.epochs,
+            milestones=(),
+            checkpoint_every_steps=steps,
+            optimiser="adam",
+            patience=self.patience,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            label_smoothing=self.label_smoothing,
+            precision=self.precision,
+            cpu_threads=self.cpu_threads,
+        )
+
+
 class ExperimentSettings(Section):
     """The grid: every model on these variants of the split with every seed."""
 
@@ -314,6 +356,7 @@ class Settings(Section):
     shards: ShardSettings = ShardSettings()
     splits: SplitSettings = SplitSettings()
     training: TrainingSettings = TrainingSettings()
+    dual_view: DualViewSettings = DualViewSettings()
     experiments: ExperimentSettings = ExperimentSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     explanation: ExplanationSettings = ExplanationSettings()
