@@ -5,7 +5,7 @@ The maps themselves are in `training.explain_maps`, what is made of them in
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -34,7 +34,7 @@ from transforms.explanation.shares import (
     tabulate_shares,
 )
 from transforms.files import canonical_json
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import SCOLIOSIS, LabelScheme
 from transforms.progress import Progress
 from transforms.schemas import SEQUENCES
 from transforms.shards.parquet import list_values, read_table, write_table
@@ -52,6 +52,7 @@ class _Walk:
     row: dict[str, Any]  # `Any`: text, and numbers of the index
     silhouettes: Floats  # (frame, 64, 44) in [0, 1]
     times_s: NDArray[np.float64]  # (frame,)
+    scheme: LabelScheme
 
 
 def run_explanation(job: ExplanationJob, *, device: str, progress: Progress) -> None:
@@ -77,7 +78,7 @@ def run_explanation(job: ExplanationJob, *, device: str, progress: Progress) -> 
     checked = choose_sequences(chosen, settings.check_sequences_per_class)
     names = set(checked.table["sequence_id"])
     few = [walk for walk in walks if walk.row["sequence_id"] in names]
-    others = randomise(job, model)
+    others = randomise(job, model, len(opened.test.scheme.classes))
     references = _average_by_view(walks)
     progress.start(f"explain {job.experiment}", len(walks) + len(others) * len(few))
     sequences = _explain(model, walks, references, device, progress)
@@ -108,7 +109,7 @@ def run_explanation(job: ExplanationJob, *, device: str, progress: Progress) -> 
 
 
 def choose_sequences(sequences: SequenceSet, per_class: int) -> SequenceSet:
-    """Return at most so many sequences of each class, of as many participants as there are.
+    """Return at most so many sequences of each label, of as many participants as there are.
 
     The first sequence of every participant comes before the second of any, by their ids.
     """
@@ -117,7 +118,8 @@ def choose_sequences(sequences: SequenceSet, per_class: int) -> SequenceSet:
     )
     ranked = order.sort("turn", "sequence_id")
     places = ranked.group_by("label").head(per_class)["place"].sort().to_numpy()
-    return SequenceSet(
+    return replace(
+        sequences,
         table=sequences.table[places],
         positions=sequences.positions[places],
         labels=sequences.labels[places],
@@ -126,11 +128,13 @@ def choose_sequences(sequences: SequenceSet, per_class: int) -> SequenceSet:
     )
 
 
-def randomise(job: ExplanationJob, model: SilhouetteClassifier) -> dict[str, SilhouetteClassifier]:
+def randomise(
+    job: ExplanationJob, model: SilhouetteClassifier, class_count: int = len(SCOLIOSIS.classes)
+) -> dict[str, SilhouetteClassifier]:
     """Return the model with all weights drawn anew, and with those behind the backbone so."""
     seed = (job.seed + _RANDOM_SEED_STEP) % _SEEDS
-    everything = build_model(job.model, job.training, seed)
-    head = build_model(job.model, job.training, seed)
+    everything = build_model(job.model, job.training, seed, class_count)
+    head = build_model(job.model, job.training, seed, class_count)
     head.backbone.load_state_dict(model.backbone.state_dict())
     return {ALL_WEIGHTS: everything, HEAD_WEIGHTS: head}
 
@@ -154,6 +158,7 @@ def _read_walks(
             row,
             store.read(int(position), cap=cap)[0, 0],
             np.asarray(times[row["shard"]][row["row"]][:cap], dtype=np.float64),
+            chosen.scheme,
         )
         for row, position in zip(rows, chosen.positions, strict=True)
     ]
@@ -182,7 +187,7 @@ def _explain(
     for walk in walks:
         row = walk.row
         predicted = known.get(row["sequence_id"])
-        target = None if predicted is None else SCOLIOSIS_LABELS.index(predicted)
+        target = None if predicted is None else walk.scheme.classes.index(predicted)
         frames = torch.from_numpy(walk.silhouettes).to(device)
         reference = torch.from_numpy(references[row["view"]]).to(device)
         explained, maps = explain_sequence(model, frames, reference, target)
@@ -192,8 +197,8 @@ def _explain(
                 sequence_id=row["sequence_id"],
                 participant_id=row["participant_id"],
                 view=row["view"],
-                label=row["label"],
-                predicted=SCOLIOSIS_LABELS[explained],
+                label=walk.scheme.class_of[row["label"]],
+                predicted=walk.scheme.classes[explained],
                 **reduce_frames(
                     maps, walk.silhouettes, assign_phases(grey, walk.times_s, row["view"])
                 ),

@@ -104,7 +104,7 @@ def train_model(
         rank=fabric.global_rank,
         world_size=fabric.world_size,
     )
-    module: nn.Module = build_model(run.model, settings, run.seed)
+    module: nn.Module = build_model(run.model, settings, run.seed, len(run.train.scheme.classes))
     if fabric.world_size > 1:
         module = synchronise_norms(module, fabric.device)
     optimiser = torch.optim.SGD(

@@ -11,7 +11,6 @@ from torch import nn
 from training.data import SequenceSet
 from training.frame_store import FrameStore
 from training.models.classifier import ModelOutput
-from transforms.labels import SCOLIOSIS_LABELS
 from transforms.progress import Progress
 from transforms.settings import TrainingSettings
 
@@ -30,7 +29,7 @@ def predict_probabilities(
     of them. The logits are averaged over parts, scaled as in training and put through a softmax.
     The model is left in the mode it came in.
     """
-    probabilities = np.zeros((len(sequences), len(SCOLIOSIS_LABELS)), dtype=np.float64)
+    probabilities = np.zeros((len(sequences), len(sequences.scheme.classes)), dtype=np.float64)
     was_training = model.training
     model.eval()
     with torch.inference_mode():

@@ -16,7 +16,7 @@ from training.models.blocks import (
 )
 from training.models.classifier import SilhouetteClassifier
 from transforms.errors import SettingsError
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import SCOLIOSIS
 from transforms.settings import TrainingSettings
 
 Loss = Literal["cross_entropy", "triplet"]
@@ -43,9 +43,11 @@ class ModelSpec:
     losses: tuple[Loss, ...]
     is_probe: bool = False
 
-    def build(self, settings: TrainingSettings) -> SilhouetteClassifier:
+    def build(
+        self, settings: TrainingSettings, class_count: int = len(SCOLIOSIS.classes)
+    ) -> SilhouetteClassifier:
         """Make the module, its parameters not yet drawn."""
-        channels, size, classes = settings.channels, settings.embedding_size, len(SCOLIOSIS_LABELS)
+        channels, size, classes = settings.channels, settings.embedding_size, class_count
         parts = settings.parts if self.has_strips else 1
         model = SilhouetteClassifier(
             backbone=ResNet9(channels),
@@ -88,12 +90,14 @@ def find_model(name: str) -> ModelSpec:
     return MODELS[name]
 
 
-def build_model(name: str, settings: TrainingSettings, seed: int) -> SilhouetteClassifier:
+def build_model(
+    name: str, settings: TrainingSettings, seed: int, class_count: int = len(SCOLIOSIS.classes)
+) -> SilhouetteClassifier:
     """Build a model with parameters drawn from `seed` alone.
 
     Raises:
         SettingsError: there is no model of that name.
     """
-    model = find_model(name).build(settings)
+    model = find_model(name).build(settings, class_count)
     initialise(model, torch.Generator().manual_seed(seed))
     return model

@@ -5,7 +5,6 @@ from transforms.describe.data_figures import (
     count_frames,
     draw_extraction_outcome,
     draw_iou_histogram,
-    order_labels,
 )
 from transforms.describe.style import figure_to_svg
 
@@ -16,6 +15,7 @@ FRAMES = pl.DataFrame(
         "reason": [None, "x", "y", "y", None, None],
     }
 )
+from transforms.labels import order_labels
 
 
 def test_frames_are_counted_by_outcome_kept_first() -> None:
