@@ -187,7 +187,8 @@ def _variant_table(name: str, found: Probe) -> Table:
         note=f"value [interval]; the AUROC is that of {name_question(found['chance'])}. A lead is "
         "taken over chance and both confounder models, in pairs on the same resamples of "
         "participants. For the macro F1 the confounder models name the class whose probability "
-        "is raised most above its share, so that they are not beaten merely for naming the commonest class.",
+        "is raised most above its share, so that they are not beaten merely for naming the "
+        "commonest class.",
     )
 
 

@@ -7,6 +7,7 @@ from transforms.describe.data_figures import (
     draw_iou_histogram,
 )
 from transforms.describe.style import figure_to_svg
+from transforms.labels import order_labels
 
 FRAMES = pl.DataFrame(
     {
@@ -15,7 +16,6 @@ FRAMES = pl.DataFrame(
         "reason": [None, "x", "y", "y", None, None],
     }
 )
-from transforms.labels import order_labels
 
 
 def test_frames_are_counted_by_outcome_kept_first() -> None:
