@@ -2,6 +2,8 @@ from itertools import combinations
 
 import pytest
 
+from transforms.describe.formatting import POSITIVE_SETS, QUESTIONS
+from transforms.describe.style import OTHER_COLOUR, class_colour
 from transforms.errors import InputError
 from transforms.labels import (
     SCHEMES,
@@ -11,6 +13,8 @@ from transforms.labels import (
     order_labels,
     parse_label,
 )
+from transforms.metrics import sanity
+from transforms.release.label_words import find_label_words
 
 
 def words_of(scheme):
@@ -74,3 +78,16 @@ def test_spellings_from_outside() -> None:
 def test_labels_have_one_order_everywhere() -> None:
     assert order_labels(["lcs", "odd", "asd", "dhs", "asd"]) == ["asd", "dhs", "lcs", "odd"]
     assert order_labels(["asd", "non_asd"]) == ["non_asd", "asd"]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: scheme.name)
+def test_every_scheme_has_its_words_colours_and_second_count(scheme) -> None:
+    assert set(find_label_words(scheme).levels) == set(scheme.diagnoses)
+    assert set(scheme.questions) <= QUESTIONS.keys() & POSITIVE_SETS.keys()
+    colours = [class_colour(label) for label in scheme.diagnoses]
+    assert OTHER_COLOUR not in [*colours, *map(class_colour, scheme.classes)]
+    assert len(set(colours)) == len(colours)
+    assert sanity._POSITIVE_SETS[scheme.classes] == {
+        question: tuple(scheme.classes[index] for index in positive)
+        for question, positive in scheme.questions.items()
+    }
