@@ -9,7 +9,7 @@ from typing import Final
 
 COLUMN_WORDS: Final[Mapping[str, str]] = {
     "participant_id": "pseudonym of the person",
-    "label": "diagnosis: negative, neutral or positive",
+    "label": "diagnosis; of predictions, the class it belongs to",
     "sex": "F or M, where known",
     "age_years": "age at the recording",
     "height_cm": "body height",
@@ -108,3 +108,10 @@ COLUMN_WORDS: Final[Mapping[str, str]] = {
     "p_positive": "predicted probability of positive",
     "predicted": "the likeliest class",
 }
+
+
+def describe_column(name: str) -> str | None:
+    """Return the words for a column, also for the probability of a class of any label scheme."""
+    if name in COLUMN_WORDS or not name.startswith("p_"):
+        return COLUMN_WORDS.get(name)
+    return f"predicted probability of {name.removeprefix('p_')}"

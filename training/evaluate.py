@@ -13,10 +13,9 @@ from training.finished_model import open_finished_model
 from training.job import EvaluationJob
 from training.predict import predict_probabilities
 from transforms.files import canonical_json
-from transforms.labels import SCOLIOSIS_LABELS
 from transforms.metrics.summary import summarise_evaluation
 from transforms.progress import Progress
-from transforms.schemas import PREDICTIONS, conform
+from transforms.schemas import conform, predictions_schema
 from transforms.shards.parquet import write_table
 
 PREDICTIONS_NAME: Final = "predictions.parquet"
@@ -48,7 +47,8 @@ def run_evaluation(job: EvaluationJob, *, device: str, progress: Progress) -> No
             model, opened.store, sequences, job.training, torch.device(device), progress
         )
         tables[side] = _tabulate(sequences, side, probabilities.tolist())
-        write_table(conform(tables[side], PREDICTIONS, where=name), job.output / name)
+        contract = predictions_schema(sequences.scheme)
+        write_table(conform(tables[side], contract, where=name), job.output / name)
     metrics: dict[str, Any] = {
         "experiment": job.experiment,
         "model": job.model,
@@ -66,12 +66,14 @@ def run_evaluation(job: EvaluationJob, *, device: str, progress: Progress) -> No
 
 
 def _tabulate(sequences: SequenceSet, side: str, probabilities: list[list[float]]) -> pl.DataFrame:
-    likeliest = [SCOLIOSIS_LABELS[row.index(max(row))] for row in probabilities]
+    scheme = sequences.scheme
+    likeliest = [scheme.classes[row.index(max(row))] for row in probabilities]
     columns = {
-        f"p_{label}": [row[index] for row in probabilities]
-        for index, label in enumerate(SCOLIOSIS_LABELS)
+        name: [row[index] for row in probabilities]
+        for index, name in enumerate(scheme.probability_columns)
     }
     return sequences.table.with_columns(
+        pl.col("label").replace_strict(scheme.class_of, return_dtype=pl.String),
         pl.lit(side).alias("side"),
         *(pl.Series(name, values, dtype=pl.Float64) for name, values in columns.items()),
         pl.Series("predicted", likeliest, dtype=pl.String),

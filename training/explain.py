@@ -31,7 +31,6 @@ from transforms.explanation.shares import (
     tabulate_shares,
 )
 from transforms.files import canonical_json
-from transforms.labels import SCOLIOSIS_LABELS
 from transforms.progress import Progress
 from transforms.shards.parquet import write_table
 
@@ -63,7 +62,7 @@ def run_explanation(job: ExplanationJob, *, device: str, progress: Progress) -> 
     checked = choose_sequences(chosen, settings.check_sequences_per_class)
     names = set(checked.table["sequence_id"])
     few = [walk for walk in walks if walk.row["sequence_id"] in names]
-    others = randomise(job, model)
+    others = randomise(job, model, len(opened.test.scheme.classes))
     references = _average_by_view(walks)
     progress.start(f"explain {job.experiment}", len(walks) + len(others) * len(few))
     sequences = _explain(model, walks, references, device, progress)
@@ -97,11 +96,13 @@ def run_explanation(job: ExplanationJob, *, device: str, progress: Progress) -> 
     (job.output / SUMMARY_NAME).write_bytes(canonical_json(summary))
 
 
-def randomise(job: ExplanationJob, model: SilhouetteClassifier) -> dict[str, SilhouetteClassifier]:
+def randomise(
+    job: ExplanationJob, model: SilhouetteClassifier, class_count: int
+) -> dict[str, SilhouetteClassifier]:
     """Return the model with all weights drawn anew, and with those behind the backbone so."""
     seed = (job.seed + _RANDOM_SEED_STEP) % _SEEDS
-    everything = build_model(job.model, job.training, seed)
-    head = build_model(job.model, job.training, seed)
+    everything = build_model(job.model, job.training, seed, class_count)
+    head = build_model(job.model, job.training, seed, class_count)
     head.backbone.load_state_dict(model.backbone.state_dict())
     return {ALL_WEIGHTS: everything, HEAD_WEIGHTS: head}
 
@@ -129,7 +130,7 @@ def _explain(
     for walk in walks:
         row = walk.row
         predicted = known.get(row["sequence_id"])
-        target = None if predicted is None else SCOLIOSIS_LABELS.index(predicted)
+        target = None if predicted is None else walk.scheme.classes.index(predicted)
         frames = torch.from_numpy(walk.silhouettes).to(device)
         reference = torch.from_numpy(references[row["view"]]).to(device)
         explained, maps = explain_sequence(model, frames, reference, target)
@@ -139,8 +140,8 @@ def _explain(
                 sequence_id=row["sequence_id"],
                 participant_id=row["participant_id"],
                 view=row["view"],
-                label=row["label"],
-                predicted=SCOLIOSIS_LABELS[explained],
+                label=walk.scheme.class_of[row["label"]],
+                predicted=walk.scheme.classes[explained],
                 **reduce_frames(maps, walk.silhouettes, phases),
             )
         )

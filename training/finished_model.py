@@ -9,6 +9,7 @@ from training.model_card import load_model
 from training.models.classifier import SilhouetteClassifier
 from transforms.errors import InputError
 from transforms.files import sha256_file
+from transforms.labels import find_scheme
 from transforms.progress import Progress
 from transforms.shards.reader import SilhouetteDataset, open_dataset
 from transforms.splits.load import load_split
@@ -53,7 +54,8 @@ def open_finished_model(
         "dataset_version": dataset.version,
         "split_sha256": sha256_file(job.splits / SPLIT_NAME),
     }
-    model = load_model(job, lineage)
+    scheme = find_scheme(split["label"].unique(), where=SPLIT_NAME)
+    model = load_model(job, lineage, scheme)
     store = open_frame_store(dataset, job.scratch, progress)
     test = select_side(split, job.variant, "test", store)
     if not len(test):

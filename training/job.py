@@ -9,14 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from transforms.errors import SettingsError
-from transforms.settings import (
-    EvaluationSettings,
-    ExplanationSettings,
-    Name,
-    Seed,
-    TrainingSettings,
-)
-from transforms.settings_section import Section
+from transforms.settings import EvaluationSettings, ExplanationSettings
+from transforms.settings_section import Name, Section, Seed
+from transforms.training_settings import TrainingSettings
 
 
 class _ExperimentJob(Section):

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from transforms.errors import SettingsError
-from transforms.settings import TrainingSettings
+from transforms.training_settings import TrainingSettings
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

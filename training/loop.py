@@ -37,7 +37,7 @@ from training.samplers import build_sampler
 from training.synced_norm import synchronise_norms
 from transforms.errors import IntegrityError
 from transforms.progress import NoProgress, Progress
-from transforms.settings import TrainingSettings
+from transforms.training_settings import TrainingSettings
 
 # Losses stay on the device for this many steps: reading one each step would make it wait.
 _REPORT_EVERY_STEPS: Final = 10
@@ -106,7 +106,7 @@ def train_model(
         rank=fabric.global_rank,
         world_size=fabric.world_size,
     )
-    module: nn.Module = build_model(run.model, settings, run.seed)
+    module: nn.Module = build_model(run.model, settings, run.seed, len(run.train.scheme.classes))
     if fabric.world_size > 1:
         module = synchronise_norms(module, fabric.device)
     optimiser = build_optimiser(module, settings)

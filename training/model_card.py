@@ -15,7 +15,7 @@ from training.models.registry import find_model
 from training.unpack import FRAME_HEIGHT_PX, FRAME_WIDTH_PX
 from transforms.errors import IntegrityError
 from transforms.files import sha256_bytes
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import LabelScheme
 
 MODEL_NAME: Final = "model.safetensors"
 CARD_NAME: Final = "model.json"
@@ -25,18 +25,20 @@ _REBUILD: Final = "build trained_model again"
 Card = dict[str, Any]  # `Any`: JSON
 
 
-def describe_model(job: TrainingJob, lineage: dict[str, str], weights: bytes) -> Card:
+def describe_model(
+    job: TrainingJob, lineage: dict[str, str], weights: bytes, scheme: LabelScheme
+) -> Card:
     """Return what is known of a model from its job and its bytes; training adds how it went."""
     spec = find_model(job.model)
     return {
         "format": _FORMAT,
         "experiment": job.experiment,
-        **_identify(job, lineage),
+        **_identify(job, lineage, scheme),
         "input": {"height_px": FRAME_HEIGHT_PX, "width_px": FRAME_WIDTH_PX, "range": [0, 1]},
         "losses": list(spec.losses),
         "triplet_identity": job.training.triplet_identity if "triplet" in spec.losses else None,
         "classifier": "a probe of the embeddings" if spec.is_probe else "shapes the embeddings",
-        "parameter_count": count_parameters(spec.build(job.training)),
+        "parameter_count": count_parameters(spec.build(job.training, len(scheme.classes))),
         "weights_sha256": sha256_bytes(weights),
         "library": {"torch": torch.__version__},
     }
@@ -47,14 +49,16 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def load_model(job: FinishedModelJob, lineage: dict[str, str]) -> SilhouetteClassifier:
+def load_model(
+    job: FinishedModelJob, lineage: dict[str, str], scheme: LabelScheme
+) -> SilhouetteClassifier:
     """Build the job's model with weights that are surely those of this experiment, on the CPU.
 
     Raises:
         IntegrityError: the model is damaged or was trained on something else.
     """
     card = _read_card(job.model_directory)
-    for name, value in _identify(job, lineage).items():
+    for name, value in _identify(job, lineage, scheme).items():
         if card.get(name) != value:
             raise IntegrityError(
                 f"the model was made with another {name}",
@@ -69,7 +73,7 @@ def load_model(job: FinishedModelJob, lineage: dict[str, str]) -> SilhouetteClas
         if sha256_bytes(data) != card.get("weights_sha256"):
             raise ValueError(f"a sha256 that is not the one in {CARD_NAME}")
         state: dict[str, Tensor] = load(data)
-        model = find_model(job.model).build(job.training)
+        model = find_model(job.model).build(job.training, len(scheme.classes))
         model.load_state_dict(state)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise IntegrityError(
@@ -78,13 +82,15 @@ def load_model(job: FinishedModelJob, lineage: dict[str, str]) -> SilhouetteClas
     return model
 
 
-def _identify(job: TrainingJob | FinishedModelJob, lineage: dict[str, str]) -> Card:
+def _identify(
+    job: TrainingJob | FinishedModelJob, lineage: dict[str, str], scheme: LabelScheme
+) -> Card:
     """Return what must be equal where a model is trained and where it is judged."""
     return {
         "model": job.model,
         "variant": job.variant,
         "seed": job.seed,
-        "labels": list(SCOLIOSIS_LABELS),
+        "labels": list(scheme.classes),
         "training": job.training.model_dump(mode="json"),
         **lineage,
     }

@@ -14,7 +14,7 @@ from training.data import SequenceSet
 from training.frame_index import Positions
 from training.frame_sampling import draw_distinct, draw_frames
 from transforms.errors import SettingsError
-from transforms.settings import FrameSampling, TrainingSettings
+from transforms.training_settings import FrameSampling, TrainingSettings
 
 
 @dataclass(frozen=True)

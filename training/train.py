@@ -119,7 +119,7 @@ def _write_result(
     lineage: dict[str, str],
 ) -> None:
     weights = save_tensors(trained.weights)
-    card = describe_model(job, lineage, weights) | {
+    card = describe_model(job, lineage, weights, run.train.scheme) | {
         "chosen": _describe_choice(trained),
         "train": _describe_side(run.train),
         "selection": _describe_side(run.selection),

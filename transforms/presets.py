@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from transforms.errors import SettingsError
-from transforms.settings import TrainingSettings
+from transforms.training_settings import TrainingSettings
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.errors import InputError
+from transforms.labels import SCOLIOSIS, LabelScheme
 
 _TEXT: Final = pa.string()
 
@@ -204,17 +205,25 @@ NEAR_DUPLICATES: Final = _schema(
     ("distance", pa.float64(), False),  # 0: the same; below 1: reported
 )
 
-# One row per tested sequence of an experiment.
-PREDICTIONS: Final = _schema(
-    ("sequence_id", _TEXT, False),
-    ("participant_id", _TEXT, False),
-    ("label", _TEXT, False),
-    ("side", _TEXT, False),
-    ("p_negative", pa.float64(), False),
-    ("p_neutral", pa.float64(), False),
-    ("p_positive", pa.float64(), False),
-    ("predicted", _TEXT, False),
-)
+
+def predictions_schema(scheme: LabelScheme, *, is_per_clip: bool = False) -> pa.Schema:
+    """Return the contract of an experiment's predictions: one row per tested sequence, or clip.
+
+    `label` and `predicted` are classes of the scheme.
+    """
+    clip = (("clip_id", _TEXT, False),) if is_per_clip else ()
+    return _schema(
+        *clip,
+        ("sequence_id", _TEXT, False),
+        ("participant_id", _TEXT, False),
+        ("label", _TEXT, False),
+        ("side", _TEXT, False),
+        *((name, pa.float64(), False) for name in scheme.probability_columns),
+        ("predicted", _TEXT, False),
+    )
+
+
+PREDICTIONS: Final = predictions_schema(SCOLIOSIS)
 
 
 def conform(frame: pl.DataFrame, schema: pa.Schema, *, where: object) -> pa.Table:

@@ -9,7 +9,8 @@ from training.models.classifier import SilhouetteClassifier
 from training.models.gait_mil import PhaseAttentionSpec
 from training.models.sconet import SilhouetteSpec
 from transforms.errors import SettingsError
-from transforms.settings import TrainingSettings
+from transforms.labels import SCOLIOSIS
+from transforms.training_settings import TrainingSettings
 
 
 def _gait_mil(spec: PhaseAttentionSpec) -> SilhouetteSpec:
@@ -50,12 +51,14 @@ def find_model(name: str) -> SilhouetteSpec:
     return MODELS[name]
 
 
-def build_model(name: str, settings: TrainingSettings, seed: int) -> SilhouetteClassifier:
+def build_model(
+    name: str, settings: TrainingSettings, seed: int, class_count: int = len(SCOLIOSIS.classes)
+) -> SilhouetteClassifier:
     """Build a model with parameters drawn from `seed` alone.
 
     Raises:
         SettingsError: there is no model of that name.
     """
-    model = find_model(name).build(settings)
+    model = find_model(name).build(settings, class_count)
     initialise(model, torch.Generator().manual_seed(seed))
     return model

@@ -17,8 +17,8 @@ from training.models.blocks import (
 )
 from training.models.classifier import SilhouetteClassifier
 from training.models.temporal import MaximumOverTime, TemporalPooling
-from transforms.labels import SCOLIOSIS_LABELS
-from transforms.settings import TrainingSettings
+from transforms.labels import SCOLIOSIS
+from transforms.training_settings import TrainingSettings
 
 # Channels last is faster (benchmarks/training_step.py) and unsafe below this width: with fewer
 # input channels than a vector holds, 16 with AVX-512, oneDNN writes past its buffer in the backward
@@ -48,18 +48,20 @@ class SilhouetteSpec:
     is_probe: bool = False
     pool_time: Callable[[TrainingSettings], TemporalPooling] = _take_maximum
 
-    def build(self, settings: TrainingSettings) -> SilhouetteClassifier:
+    def build(
+        self, settings: TrainingSettings, class_count: int = len(SCOLIOSIS.classes)
+    ) -> SilhouetteClassifier:
         """Make the module, its parameters not yet drawn."""
-        channels, size, classes = settings.channels, settings.embedding_size, len(SCOLIOSIS_LABELS)
+        channels, size = settings.channels, settings.embedding_size
         parts = settings.parts if self.has_strips else 1
         model = SilhouetteClassifier(
             backbone=ResNet9(channels),
             temporal=self.pool_time(settings),
             pooling=HorizontalPooling(parts) if self.has_strips else MeanPooling(),
             projection=PartwiseLinear(parts, channels[-1], size),
-            neck=PartwiseCosineNeck(parts, size, classes, scale=settings.logit_scale)
+            neck=PartwiseCosineNeck(parts, size, class_count, scale=settings.logit_scale)
             if self.has_strips
-            else LinearNeck(size, classes),
+            else LinearNeck(size, class_count),
             is_probe=self.is_probe,
         )
         if min(channels) >= _CHANNELS_LAST_FROM:

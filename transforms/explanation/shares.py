@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from transforms.explanation.cycle import PHASE_COUNT
 from transforms.explanation.regions import HALVES, REGIONS, Reals, cover_cells, sum_by_region
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import order_labels
 
 METHODS: Final = ("attention", "grad_cam", "evidence")
 
@@ -91,7 +91,7 @@ def group_sequences(sequences: Sequence[SequenceMaps]) -> list[Group]:
     """Return the groups that have a member, views by name, classes in their order."""
     groups = []
     for view in sorted({one.view for one in sequences}):
-        for predicted in SCOLIOSIS_LABELS:
+        for predicted in order_labels(one.predicted for one in sequences):
             members = tuple(
                 one for one in sequences if (one.view, one.predicted) == (view, predicted)
             )

@@ -97,7 +97,9 @@ def _write_lists(inputs: ReleaseInputs, material: ReleaseMaterial, output: Path)
     }
     limits = describe_limits(inputs.release, material)
     protocols = [split.protocol for split in material.further_splits]
-    croissant = canonical_json(describe_croissant(inputs.release, hashes, limits, protocols))
+    croissant = canonical_json(
+        describe_croissant(inputs.release, hashes, limits, protocols, scheme=material.scheme)
+    )
     (output / CROISSANT_NAME).write_bytes(croissant)
     hashes[CROISSANT_NAME] = (len(croissant), sha256_bytes(croissant))
     # As paths sort: folder by folder, not character by character.
@@ -167,8 +169,8 @@ def _documents(
 ) -> dict[str, bytes]:
     documents = {
         "participants.tsv": encode_participants(material.participants),
-        "participants.json": canonical_json(describe_columns()),
-        "schema.json": canonical_json(describe_tables()),
+        "participants.json": canonical_json(describe_columns(material.scheme)),
+        "schema.json": canonical_json(describe_tables(material.scheme)),
         f"splits/{PROOF_NAME}": canonical_json(material.proof),
         "splits/audit.json": canonical_json(describe_audit(checks, material)),
         "lineage/dataset.json": (inputs.dataset_dir / MANIFEST_NAME).read_bytes(),

@@ -12,7 +12,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from transforms.labels import SCOLIOSIS, LabelScheme
 from transforms.release.citation import describe_creators, encode_bibtex, licence_url
+from transforms.release.label_words import find_label_words
 from transforms.release.participants import RELEASED_PARTICIPANTS
 from transforms.release.schema import describe_column
 from transforms.release.settings import ReleaseSettings
@@ -113,6 +115,8 @@ def describe_croissant(
     hashes: Mapping[str, tuple[int, str]],
     limits: Iterable[str],
     further_protocols: Iterable[str] = (),
+    *,
+    scheme: LabelScheme = SCOLIOSIS,
 ) -> Json:
     """Return the document as plain JSON values.
 
@@ -121,7 +125,9 @@ def describe_croissant(
         hashes: size and sha256 of every file by its path in the release.
         limits: sentences on what the data can't do.
         further_protocols: of splits that lie in a folder of their own.
+        scheme: of the labels.
     """
+    keyword = find_label_words(scheme).keyword
     document: Json = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -133,7 +139,7 @@ def describe_croissant(
         "license": licence_url(release),
         "creator": describe_creators(release),
         "citeAs": encode_bibtex(release),
-        "keywords": ["gait", "silhouette", "scoliosis", "pseudonymised"],
+        "keywords": ["gait", "silhouette", keyword, "pseudonymised"],
         "isLiveDataset": False,
         "rai:dataLimitations": list(limits),
         "rai:personalSensitiveInformation": _describe_sensitive(release),
@@ -141,7 +147,7 @@ def describe_croissant(
             *(_file_object(name, *hashes[name]) for name in sorted(hashes)),
             *(_file_set(name, *entry) for name, entry in _SETS.items()),
         ],
-        "recordSet": [_record_set(table) for table in _tables(further_protocols)],
+        "recordSet": [_record_set(table, scheme) for table in _tables(further_protocols)],
     }
     return document | ({"url": release.url} if release.url else {})
 
@@ -232,7 +238,7 @@ def _file_set(name: str, pattern: str, encoding: str, description: str) -> Json:
     }
 
 
-def _record_set(table: _Table) -> Json:
+def _record_set(table: _Table, scheme: LabelScheme) -> Json:
     keys = [{"@id": f"{table.name}/{column}"} for column in table.key]
     return {
         "@type": "cr:RecordSet",
@@ -240,18 +246,18 @@ def _record_set(table: _Table) -> Json:
         "name": table.name,
         "description": table.description,
         "key": keys if len(keys) > 1 else keys[0],
-        "field": [_field(table, column) for column in table.schema],
+        "field": [_field(table, column, scheme) for column in table.schema],
     }
 
 
-def _field(table: _Table, column: "pa.Field[pa.DataType]") -> Json:
+def _field(table: _Table, column: "pa.Field[pa.DataType]", scheme: LabelScheme) -> Json:
     is_list = isinstance(column.type, pa.ListType)
     kind = column.type.value_type if isinstance(column.type, pa.ListType) else column.type
     field: Json = {
         "@type": "cr:Field",
         "@id": f"{table.name}/{column.name}",
         "name": column.name,
-        "description": describe_column(table.name, column.name),
+        "description": describe_column(table.name, column.name, scheme),
         "dataType": _DATA_TYPES[str(kind)],
         "source": table.source | {"extract": {"column": column.name}},
     }

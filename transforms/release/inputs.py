@@ -9,6 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 from transforms.errors import IntegrityError
+from transforms.labels import LabelScheme, find_scheme
 from transforms.release.further_splits import FurtherSplit
 from transforms.release.settings import ReleaseSettings
 
@@ -73,6 +74,11 @@ class ReleaseMaterial:
     results: tuple[dict[str, Any], ...]
     models: dict[str, dict[str, Any]]
     settings: dict[str, Any]
+
+    @property
+    def scheme(self) -> LabelScheme:
+        """The scheme of the labels."""
+        return find_scheme(self.index["label"], where="index.parquet")
 
 
 def read_json(path: Path) -> Any:  # plain JSON values

@@ -4,7 +4,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from transforms.labels import SCOLIOSIS, LabelScheme
 from transforms.manifest import FORMAT
+from transforms.release.label_words import find_label_words
 from transforms.release.participants import PARTICIPANT_COLUMNS, RELEASED_PARTICIPANTS
 from transforms.schemas import FRAMES, SEQUENCE_INDEX, SEQUENCES, SPLIT
 
@@ -13,7 +15,6 @@ DESCRIPTIONS: Final = {
     "participant_id": "pseudonym of the participant",
     "recording_id": "the recording that the sequence was extracted from",
     "batch_id": "the intake batch that the recording came in",
-    "label": "diagnosis of the participant: negative, neutral or positive",
     "view": "direction from which the camera saw the walk: front, side, ...",
     "session": "which of the participant's visits; null where not stated",
     "sync_group": "recordings of one group show the same walk from several cameras",
@@ -64,20 +65,27 @@ _CODECS: Final = {
 }
 
 
-def describe_tables() -> dict[str, Any]:
-    """Return the document: tables with files and columns, codecs, and what a tar sample holds."""
+def describe_tables(scheme: LabelScheme = SCOLIOSIS) -> dict[str, Any]:
+    """Return the document: tables with files and columns, codecs, and what a tar sample holds.
+
+    Args:
+        scheme: of the labels.
+    """
     return {
         "format": FORMAT,
         "tables": [
-            _table("sequences", "sequences/*.parquet", "one row per sequence", SEQUENCES),
-            _table("index", "index.parquet", "where each sequence lies", SEQUENCE_INDEX),
-            _table("frames", "frames.parquet", "one row per decoded frame", FRAMES),
-            _table("split", "splits/split.parquet", "one row per variant and sequence", SPLIT),
+            _table("sequences", "sequences/*.parquet", "one row per sequence", SEQUENCES, scheme),
+            _table("index", "index.parquet", "where each sequence lies", SEQUENCE_INDEX, scheme),
+            _table("frames", "frames.parquet", "one row per decoded frame", FRAMES, scheme),
+            _table(
+                "split", "splits/split.parquet", "one row per variant and sequence", SPLIT, scheme
+            ),
             _table(
                 "participants",
                 "participants.parquet",
                 "one row per participant; participants.tsv is the same, n/a where unknown",
                 RELEASED_PARTICIPANTS,
+                scheme,
             ),
         ],
         "codecs": _CODECS,
@@ -96,14 +104,18 @@ def describe_tables() -> dict[str, Any]:
     }
 
 
-def describe_column(table: str, column: str) -> str:
-    """Return what a column of a table means."""
+def describe_column(table: str, column: str, scheme: LabelScheme) -> str:
+    """Return what a column of a table means where the labels are of a scheme."""
     if table == "participants":
         return PARTICIPANT_COLUMNS[column]
+    if column == "label":
+        return find_label_words(scheme).column
     return (DESCRIPTIONS | (_FRAME_DESCRIPTIONS if table == "frames" else {}))[column]
 
 
-def _table(name: str, files: str, description: str, schema: pa.Schema) -> dict[str, Any]:
+def _table(
+    name: str, files: str, description: str, schema: pa.Schema, scheme: LabelScheme
+) -> dict[str, Any]:
     return {
         "name": name,
         "files": files,
@@ -113,7 +125,7 @@ def _table(name: str, files: str, description: str, schema: pa.Schema) -> dict[s
                 "name": field.name,
                 "type": str(field.type).replace("list<element: ", "list<").replace(" not null", ""),
                 "nullable": field.nullable,
-                "description": describe_column(name, field.name),
+                "description": describe_column(name, field.name, scheme),
             }
             for field in schema
         ],

@@ -169,7 +169,7 @@ def test_a_randomised_head_leaves_the_backbone_alone(explained) -> None:
 
     _, job, _ = explained
     model = build_model(job.model, job.training, job.seed)
-    others = randomise(job, model)
+    others = randomise(job, model, 3)
     before = dict(model.named_parameters())
     for name, after in others[HEAD_WEIGHTS].named_parameters():
         is_same = torch.equal(before[name], after)

@@ -16,9 +16,9 @@ from training.predict import predict_probabilities, sequence_accuracy
 from transforms.errors import GaitworksError, IntegrityError, SettingsError
 from transforms.labels import SCOLIOSIS_LABELS
 from transforms.progress import NoProgress
-from transforms.settings import TrainingSettings
 from transforms.shards.reader import open_dataset
 from transforms.splits.load import load_split
+from transforms.training_settings import TrainingSettings
 
 
 class Stop(Exception):

@@ -7,7 +7,7 @@ from training.models import sconet
 from training.models.reference import translate_reference_name
 from training.models.registry import MODELS, build_model, find_model
 from transforms.errors import InputError, SettingsError
-from transforms.settings import TrainingSettings
+from transforms.training_settings import TrainingSettings
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from torch import nn
 from training.models.registry import MODELS, build_model
 from training.predict import predict_probabilities
 from transforms.progress import NoProgress
-from transforms.settings import TrainingSettings
+from transforms.training_settings import TrainingSettings
 
 SETTINGS = TrainingSettings(channels=(2, 2, 4, 4), embedding_size=4, parts=4)
 CPU = torch.device("cpu")

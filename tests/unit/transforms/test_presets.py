@@ -6,7 +6,8 @@ import yaml
 
 from transforms.errors import SettingsError
 from transforms.presets import PRESETS, find_preset, format_value, list_changes, say_preset
-from transforms.settings import TrainingSettings, read_settings
+from transforms.settings import read_settings
+from transforms.training_settings import TrainingSettings
 
 ROOT = Path(__file__).parents[3]
 
