@@ -94,7 +94,7 @@ def dual_view_clips(
 
 
 def _describe(directory: Path, dataset_dir: Path) -> Metadata:
-    from transforms.dual_view.rgb_shards import RESTRICTED_FOLDER
+    from transforms.dual_view.files import RESTRICTED_FOLDER
 
     clips, pairs, rejects = (
         read_table(directory, f"{name}.parquet") for name in ("clips", "pairs", "rejects")

@@ -148,7 +148,7 @@ def _when_inputs_changed(stage: Stage) -> AutomationCondition[Any]:
         for source in stage.inputs
         if any(source in one.inputs for one in made) and isinstance(source, Source)
     ]
-    eager: AutomationCondition[Any] = AutomationCondition.eager()
+    eager = AutomationCondition.eager()
     if indirect:
         eager = eager.ignore(AssetSelection.assets(*indirect))
     condition = eager & AutomationCondition.all_deps_blocking_checks_passed()

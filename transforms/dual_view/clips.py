@@ -12,6 +12,7 @@ import polars as pl
 
 from transforms.dual_view.aligned import AlignedPair, align_dataset
 from transforms.dual_view.alignment import Alignment
+from transforms.dual_view.files import CLIPS_NAME, PAIRS_NAME, REJECTS_NAME
 from transforms.dual_view.pairing import FRONT, SIDE, Reject
 from transforms.dual_view.pictures import Pictures
 from transforms.progress import Progress
@@ -19,9 +20,6 @@ from transforms.schemas import CLIP_PAIRS, CLIP_REJECTS, CLIPS, conform
 from transforms.settings import ClipSettings
 from transforms.shards.parquet import write_table
 
-CLIPS_NAME: Final = "clips.parquet"
-PAIRS_NAME: Final = "pairs.parquet"
-REJECTS_NAME: Final = "rejects.parquet"
 _ACCEPTED: Final = "accepted"
 _QUARANTINED: Final = "quarantined"
 Row = dict[str, Any]  # `Any`: one row of a table holds values of many types
@@ -76,7 +74,7 @@ def write_clips(
         write_table(table, output / name)
         rows[name] = table.num_rows
     facts = {"rows": rows, "restricted": cut_pictures is not None}
-    return facts | _count(clips, pairs, refused, pictures) | pictures.facts
+    return {**facts, **_count(clips, pairs, refused, pictures), **pictures.facts}
 
 
 def _clip_rows(found: AlignedPair, settings: ClipSettings) -> Iterator[Row]:

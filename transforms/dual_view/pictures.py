@@ -18,14 +18,9 @@ from numpy.typing import NDArray
 
 from transforms.dual_view.aligned import AlignedPair
 from transforms.dual_view.crops import crop_person
+from transforms.dual_view.files import README, README_NAME, RGB_INDEX_NAME
 from transforms.dual_view.pairing import FRONT, SIDE, VIEWS, Reject
-from transforms.dual_view.rgb_shards import (
-    INDEX_NAME,
-    README,
-    README_NAME,
-    encode_picture,
-    write_rgb_shard,
-)
+from transforms.dual_view.rgb_shards import encode_picture, write_rgb_shard
 from transforms.extract.decoding.video_frames import VideoFrames
 from transforms.files import sha256_file
 from transforms.progress import Progress
@@ -128,9 +123,9 @@ def write_pictures(
     (output / README_NAME).write_text(README, encoding="utf-8")
     index = [row for position in sorted(made) for row in made[position][0]]
     schema = pl.DataFrame(RGB_INDEX.empty_table()).schema
-    table = conform(pl.DataFrame(index, schema=schema), RGB_INDEX, where=INDEX_NAME)
-    write_table(table, output / INDEX_NAME)
-    rows = {INDEX_NAME: len(index)}
+    table = conform(pl.DataFrame(index, schema=schema), RGB_INDEX, where=RGB_INDEX_NAME)
+    write_table(table, output / RGB_INDEX_NAME)
+    rows = {RGB_INDEX_NAME: len(index)}
     for row in index:
         rows[row["shard"]] = rows.get(row["shard"], 0) + 1
     return Pictures(

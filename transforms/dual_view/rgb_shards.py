@@ -18,21 +18,13 @@ import pyarrow.parquet as pq
 import xxhash
 from numpy.typing import NDArray
 
+from transforms.dual_view.files import RESTRICTED_FOLDER, RGB_INDEX_NAME
 from transforms.errors import InputError, IntegrityError
 from transforms.extract.arrays import as_uint8
 from transforms.files import sha256_bytes
 from transforms.schemas import RGB_CLIPS, RGB_INDEX
 from transforms.shards.parquet import read_table
 
-RESTRICTED_FOLDER: Final = "restricted"
-INDEX_NAME: Final = f"{RESTRICTED_FOLDER}/index.parquet"
-README_NAME: Final = f"{RESTRICTED_FOLDER}/README.md"
-README: Final = """# Restricted
-
-The files in this folder hold pictures of people: faces and bodies. They are for models that are
-trained inside the institution that filmed them. They are never part of a release; the release is
-refused where it would hold any of them. Treat this folder like the videos themselves.
-"""
 _ROWS_PER_GROUP: Final = 4
 _MAX_FRAMES: Final = 256
 _MAX_SIZE_PX: Final = 1024
@@ -96,7 +88,7 @@ class RgbClips:
     """
 
     def __init__(self, directory: Path) -> None:
-        path = directory / INDEX_NAME
+        path = directory / RGB_INDEX_NAME
         if not path.is_file():
             raise InputError(
                 "no pictures were cut for these clips",
