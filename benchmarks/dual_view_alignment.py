@@ -22,7 +22,8 @@ from transforms.synth.variation import draw_variation
 from transforms.synth.walker import Path, Variation, pose_walker
 
 _FINE_HZ = 200
-_STOPS_S = 0.8
+_MAX_OFFSET_S = 2.0
+_RIGHT_S = 0.12  # a quarter of a step: nearer than any other step
 
 
 @dataclass(frozen=True)
@@ -82,4 +83,48 @@ def _film(outlines, plan, times_s, rng) -> Walk:
     trembling = outlines[kept] + rng.normal(0, 0.5, (len(kept), outlines.shape[1], 1, 2))
     silhouettes = normalise_polygons(trembling)[:, :, 10:54]
     silhouettes = np.where(silhouettes >= 128, np.uint8(255), np.uint8(0))
-    return Walk(plan.view, times_s[kept], silhouettes, boxes[kept], (plan.height_px, plan.width_px))
+    return Walk(plan.view, times_s[kept], silhouettes, boxes[kept])
+
+
+def measure(scene: Scene, walks: int) -> list[tuple[float, float, float]]:
+    """Return confidence, error in seconds and support of the true offset, walk by walk."""
+    found = []
+    for number in range(walks):
+        rng = np.random.default_rng([scene.seed, number, 7])
+        offset_s = float(rng.uniform(-1.5, 1.5))
+        estimate = estimate_offset(*simulate(scene, number, offset_s), _MAX_OFFSET_S)
+        if estimate is not None:
+            support = estimate.support_near(offset_s, 0.1)
+            found.append((estimate.confidence, estimate.offset_s - offset_s, support))
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--walks", type=int, default=200)
+    parser.add_argument("--seconds", type=float, nargs="+", default=[6.0, 12.0, 20.0])
+    parser.add_argument("--stride-cv", type=float, nargs="+", default=[0.0, 0.02, 0.03])
+    options = parser.parse_args()
+    print("| seconds | turns | stride CV | best is right | error SD of those, ms | ", end="")
+    print("sure at 0.5: n, right | 0.7 | 0.8 | 0.9 | true offset contradicted |")
+    for turns in (False, True):
+        for seconds in options.seconds:
+            for stride_cv in options.stride_cv:
+                scene = Scene(seconds, stride_cv, turns=turns)
+                rows = np.array(measure(scene, options.walks))
+                right = np.abs(rows[:, 1]) <= _RIGHT_S
+                cells = []
+                for limit in (0.5, 0.7, 0.8, 0.9):
+                    sure = rows[:, 0] >= limit
+                    cells.append(f"{sure.sum()}, {right[sure].sum()}")
+                print(
+                    f"| {seconds:g} | {'yes' if turns else 'no'} | {stride_cv:.0%} | "
+                    f"{right.mean():.0%} | {rows[right, 1].std() * 1e3:.1f} | "
+                    + " | ".join(cells)
+                    + f" | {int((rows[:, 2] < 0.01).sum())} |",
+                    flush=True,
+                )
+
+
+if __name__ == "__main__":
+    main()

@@ -25,14 +25,12 @@ class Member:
     Attributes:
         start_offset_s: when its video's first frame was taken, on the group's clock; None where
             nobody said.
-        frame_shape: height and width of the video as displayed.
     """
 
     sequence_id: str
     recording_id: str
     start_offset_s: float | None
     fps: float
-    frame_shape: tuple[int, int]
     file: str
     video_sha256: str | None
 
@@ -142,7 +140,6 @@ def _member(row: Row, sequences: Mapping[str, Row]) -> Member:
         recording_id=row["recording_id"],
         start_offset_s=row.get(_START),
         fps=sequence["fps"],
-        frame_shape=(int(row["height_px"] or 0), int(row["width_px"] or 0)),
         file=row["file"],
         video_sha256=sequence["video_sha256"],
     )
