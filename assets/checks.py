@@ -15,6 +15,7 @@ from dagster import (
 
 from assets.batch_checks import BATCH_CHECKS
 from assets.check_results import judge, list_lines
+from assets.clips import DUAL_VIEW_CLIPS
 from assets.dataset import SILHOUETTE_SHARDS
 from assets.dvc_lock import find_disagreements, has_dvc
 from assets.experiments import MODEL_EVALUATION, TRAINED_MODEL
@@ -38,6 +39,21 @@ def shards_hold_what_the_manifest_says(
         return [str(problem) for problem in verify_dataset(directory)]
 
     return judge(context, workspace, SILHOUETTE_SHARDS, find_damage)
+
+
+@asset_check(asset=DUAL_VIEW_CLIPS.name, blocking=True)
+def clips_hold_what_they_say(
+    context: AssetCheckExecutionContext, workspace: Workspace
+) -> AssetCheckResult:
+    """Clips name frames that their sequences have; pictures of people lie in `restricted/` only."""
+    from transforms.dual_view.verify import find_broken_clips
+
+    dataset = SILHOUETTE_SHARDS.directory(workspace, None)
+
+    def find_damage(directory: Path) -> list[str]:
+        return find_broken_clips(directory, dataset)
+
+    return judge(context, workspace, DUAL_VIEW_CLIPS, find_damage)
 
 
 @asset_check(asset=PARTICIPANT_SPLITS.name, blocking=True)
@@ -148,13 +164,25 @@ def release_verifies(context: AssetCheckExecutionContext, workspace: Workspace) 
     return judge(context, workspace, DATASET_RELEASE, find_damage)
 
 
+@asset_check(asset=DATASET_RELEASE.name, blocking=True)
+def release_shows_nobody(
+    context: AssetCheckExecutionContext, workspace: Workspace
+) -> AssetCheckResult:
+    """No file of the release is, or holds, a picture or video, or comes from `restricted/`."""
+    from transforms.release.pictures import find_pictures
+
+    return judge(context, workspace, DATASET_RELEASE, find_pictures)
+
+
 ALL_CHECKS: Final[tuple[AssetChecksDefinition, ...]] = (
     *BATCH_CHECKS,
     shards_hold_what_the_manifest_says,
+    clips_hold_what_they_say,
     participants_are_disjoint,
     class_counts_are_as_promised,
     model_directory_is_whole,
     metrics_follow_from_the_predictions,
     dvc_lock_agrees,
     release_verifies,
+    release_shows_nobody,
 )

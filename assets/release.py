@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
+from assets.clips import DUAL_VIEW_CLIPS
 from assets.dataset import SILHOUETTE_SHARDS
 from assets.experiments import MODEL_EVALUATION, MODEL_EXPLANATION, TRAINED_MODEL
 from assets.materialise import Metadata, materialise
@@ -20,6 +21,7 @@ DATASET_RELEASE: Final = Stage(
     folder="data/release",
     inputs=(
         SILHOUETTE_SHARDS,
+        DUAL_VIEW_CLIPS,
         PARTICIPANT_SPLITS,
         TRAINED_MODEL,
         MODEL_EVALUATION,
@@ -58,6 +60,7 @@ def dataset_release(
             settings={name: workspace.settings.section(name) for name in SNAPSHOT_SECTIONS},
             model_dirs=input_directories(workspace, TRAINED_MODEL, DATASET_RELEASE, None),
             lineage=lineage_of(workspace, DATASET_RELEASE, None),
+            clips_dir=DUAL_VIEW_CLIPS.directory(workspace, None),
         )
         facts: dict[str, Any] = build_release(inputs, output)
         return facts

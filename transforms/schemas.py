@@ -225,6 +225,70 @@ def predictions_schema(scheme: LabelScheme, *, is_per_clip: bool = False) -> pa.
 
 PREDICTIONS: Final = predictions_schema(SCOLIOSIS)
 
+# One row per dual-view clip: the same moments of one walk from the front and from the side. Frames
+# are positions in the two sequences, which are silhouettes of the dataset.
+CLIPS: Final = _schema(
+    ("clip_id", _TEXT, False),
+    ("sync_group", _TEXT, False),
+    ("participant_id", _TEXT, False),
+    ("label", _TEXT, False),
+    ("batch_id", _TEXT, False),
+    ("session", _TEXT, True),
+    ("start_s", pa.float64(), False),  # since the front video's first frame
+    ("duration_s", pa.float64(), False),
+    ("front_sequence_id", _TEXT, False),
+    ("side_sequence_id", _TEXT, False),
+    ("front_frames", pa.list_(pa.int32()), False),
+    ("side_frames", pa.list_(pa.int32()), False),
+    ("front_frame_index", pa.list_(pa.int32()), False),  # the same frames' index in the video
+    ("side_frame_index", pa.list_(pa.int32()), False),
+    ("offset_s", pa.float64(), False),  # the side video's first frame on the front video's clock
+    ("offset_source", _TEXT, False),  # declared | estimated
+    ("offset_confidence", pa.float64(), True),  # of the estimate; null where there is none
+)
+
+# One row per sync group that has one sequence from the front and one from the side.
+CLIP_PAIRS: Final = _schema(
+    ("sync_group", _TEXT, False),
+    ("participant_id", _TEXT, False),
+    ("front_sequence_id", _TEXT, False),
+    ("side_sequence_id", _TEXT, False),
+    ("declared_offset_s", pa.float64(), True),
+    ("estimated_offset_s", pa.float64(), True),
+    ("offset_confidence", pa.float64(), True),
+    ("offset_s", pa.float64(), True),  # null where quarantined
+    ("offset_source", _TEXT, True),
+    ("verdict", _TEXT, False),  # accepted | quarantined
+    ("clip_count", pa.int32(), False),
+)
+
+# One row per sync group, or per clip of one, that is left out.
+CLIP_REJECTS: Final = _schema(
+    ("sync_group", _TEXT, False),
+    ("clip_id", _TEXT, True),  # null where the whole group is left out
+    ("stage", _TEXT, False),  # pairing | alignment | segments | pictures
+    ("reason_code", _TEXT, False),
+    ("reason", _TEXT, False),
+)
+
+# Restricted: one row per clip and view, with the person's pictures.
+RGB_CLIPS: Final = _schema(
+    ("clip_id", _TEXT, False),
+    ("view", _TEXT, False),  # front | side
+    ("frame_index", pa.list_(pa.int32()), False),
+    ("size_px", pa.int32(), False),
+    ("pictures", pa.list_(pa.binary()), False),  # one JPEG per frame
+    ("checksum", _TEXT, False),  # xxh64 over the pictures, see transforms.dual_view.rgb_shards
+)
+
+# Restricted: where the pictures of each clip and view lie.
+RGB_INDEX: Final = _schema(
+    ("clip_id", _TEXT, False),
+    ("view", _TEXT, False),
+    ("shard", _TEXT, False),
+    ("row", pa.int32(), False),
+)
+
 
 def conform(frame: pl.DataFrame, schema: pa.Schema, *, where: object) -> pa.Table:
     """Return `frame` as a table of exactly `schema`: same columns, order, types, nullability.

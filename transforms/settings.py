@@ -172,6 +172,32 @@ class ShardSettings(Section):
     compression_level: Annotated[int, Field(ge=1, le=22)] = 7
 
 
+class ClipSettings(Section):
+    """Dual-view clips: how long, how often, and when two clocks count as aligned.
+
+    Attributes:
+        duration_s: of a clip; the published protocol has 1 s.
+        stride_s: from the start of one clip to that of the next.
+        frames: evenly spaced frames of each view in a clip.
+        max_offset_s: how far the cameras' starts may lie apart for an estimate.
+        min_offset_confidence: an estimate less sure is quarantined.
+        max_disagreement_s: between a declared offset and a sure estimate.
+        rgb: also write restricted pictures, which show faces and bodies.
+        size_px: of the square pictures; the published protocol has 512.
+        jpeg_quality: of the pictures.
+    """
+
+    duration_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    stride_s: Annotated[float, Field(ge=0.05, le=60)] = 1.0
+    frames: Annotated[int, Field(ge=1, le=256)] = 8
+    max_offset_s: Annotated[float, Field(gt=0, le=10)] = 2.0
+    min_offset_confidence: Probability = 0.9
+    max_disagreement_s: Annotated[float, Field(gt=0, le=1)] = 0.1
+    rgb: bool = False
+    size_px: Annotated[int, Field(ge=32, le=1024, multiple_of=2)] = 128
+    jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 90
+
+
 class SplitSettings(Section):
     """Who is trained on, selected on and tested on; `docs/splits.md` describes the protocols."""
 
@@ -260,6 +286,7 @@ class Settings(Section):
     intake: IntakeSettings = IntakeSettings()
     extraction: ExtractionSettings = ExtractionSettings()
     shards: ShardSettings = ShardSettings()
+    clips: ClipSettings = ClipSettings()
     splits: SplitSettings = SplitSettings()
     training: TrainingSettings = TrainingSettings()
     dual_view: DualViewSettings = DualViewSettings()

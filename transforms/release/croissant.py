@@ -14,11 +14,12 @@ import pyarrow as pa
 
 from transforms.labels import SCOLIOSIS, LabelScheme
 from transforms.release.citation import describe_creators, encode_bibtex, licence_url
+from transforms.release.inputs import RELEASED_CLIPS_NAME
 from transforms.release.label_words import find_label_words
 from transforms.release.participants import RELEASED_PARTICIPANTS
-from transforms.release.schema import describe_column
+from transforms.release.schema import CLIPS_TABLE, describe_column
 from transforms.release.settings import ReleaseSettings
-from transforms.schemas import FRAMES, SEQUENCE_INDEX, SEQUENCES, SPLIT
+from transforms.schemas import CLIPS, FRAMES, SEQUENCE_INDEX, SEQUENCES, SPLIT
 
 CROISSANT_NAME: Final = "croissant.json"
 
@@ -147,7 +148,10 @@ def describe_croissant(
             *(_file_object(name, *hashes[name]) for name in sorted(hashes)),
             *(_file_set(name, *entry) for name, entry in _SETS.items()),
         ],
-        "recordSet": [_record_set(table, scheme) for table in _tables(further_protocols)],
+        "recordSet": [
+            _record_set(table, scheme)
+            for table in [*_tables(further_protocols), *_clips_of(hashes)]
+        ],
     }
     return document | ({"url": release.url} if release.url else {})
 
@@ -206,6 +210,21 @@ def _tables(further_protocols: Iterable[str]) -> list[_Table]:
             )
             for name, path in name_splits(further_protocols).items()
         ),
+    ]
+
+
+def _clips_of(names: Iterable[str]) -> list[_Table]:
+    """Return the table of clips where the release has one."""
+    return [
+        _Table(
+            CLIPS_TABLE,
+            {"fileObject": {"@id": RELEASED_CLIPS_NAME}},
+            "One record per clip of two synchronised views: frames of two sequences.",
+            CLIPS,
+            ("clip_id",),
+        )
+        for name in names
+        if name == RELEASED_CLIPS_NAME
     ]
 
 

@@ -18,10 +18,11 @@ from transforms.release.citation import (
 from transforms.release.croissant import name_splits
 from transforms.release.datasheet import DATASHEET_NAME, render_datasheet
 from transforms.release.further_splits import FurtherSplit
-from transforms.release.inputs import ReleaseMaterial
+from transforms.release.inputs import RELEASED_CLIPS_NAME, ReleaseMaterial
 from transforms.release.label_words import find_label_words
 from transforms.release.markdown import encode_table, render
 from transforms.release.models import render_model_card
+from transforms.release.schema import CLIPS_TABLE
 from transforms.release.settings import ReleaseSettings
 
 _SIZES: Final = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
@@ -79,6 +80,8 @@ def render_documents(
 
 def _readme(release: ReleaseSettings, material: ReleaseMaterial, examples: Sequence[str]) -> Values:
     configs = _CONFIGS | name_splits(split.protocol for split in material.further_splits)
+    if material.clips.height:
+        configs |= {CLIPS_TABLE: RELEASED_CLIPS_NAME}
     return {
         "front_matter": _front_matter(release, material, configs),
         "examples": examples,

@@ -16,6 +16,7 @@ from transforms.release.settings import ReleaseSettings
 SPLIT_NAME: Final = "split.parquet"
 PROOF_NAME: Final = "proof.json"
 METRICS_NAME: Final = "metrics.json"
+RELEASED_CLIPS_NAME: Final = "dual_view_clips.parquet"
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class ReleaseInputs:
             to describe.
         lineage: what the caller will put under `lineage` into the manifest's facts; given here it
             is covered by the checksums too.
+        clips_dir: the dual-view clips of that dataset version, with their manifest; of these the
+            table alone is released, never a picture.
     """
 
     dataset_dir: Path
@@ -41,6 +44,7 @@ class ReleaseInputs:
     settings: Mapping[str, Any]
     model_dirs: Sequence[Path] = ()
     lineage: Mapping[str, Any] = field(default_factory=dict)
+    clips_dir: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class ReleaseMaterial:
         results: `metrics.json` of each experiment, in the order of the directories.
         models: `model.json` by experiment.
         settings: settings by section.
+        clips: schema `CLIPS`; empty where nobody was filmed by two cameras at once.
     """
 
     dataset_version: str
@@ -74,6 +79,7 @@ class ReleaseMaterial:
     results: tuple[dict[str, Any], ...]
     models: dict[str, dict[str, Any]]
     settings: dict[str, Any]
+    clips: pl.DataFrame
 
     @property
     def scheme(self) -> LabelScheme:

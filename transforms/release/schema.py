@@ -6,9 +6,12 @@ import pyarrow as pa
 
 from transforms.labels import SCOLIOSIS, LabelScheme
 from transforms.manifest import FORMAT
+from transforms.release.inputs import RELEASED_CLIPS_NAME
 from transforms.release.label_words import find_label_words
 from transforms.release.participants import PARTICIPANT_COLUMNS, RELEASED_PARTICIPANTS
-from transforms.schemas import FRAMES, SEQUENCE_INDEX, SEQUENCES, SPLIT
+from transforms.schemas import CLIPS, FRAMES, SEQUENCE_INDEX, SEQUENCES, SPLIT
+
+CLIPS_TABLE: Final = "dual_view_clips"
 
 DESCRIPTIONS: Final = {
     "sequence_id": "the sequence: one walk of one participant seen by one camera",
@@ -42,6 +45,18 @@ DESCRIPTIONS: Final = {
     "confidence": "how sure the segmenter is of the mask, 0 to 1",
     "sharpness": "sharpness of the picture inside the box; blurred below about 0.1",
     "sequence_index": "position of the frame in the sequence; null where dropped",
+    "clip_id": "the clip: the same second of a walk seen from the front and from the side",
+    "start_s": "where the clip begins, in seconds after the front recording's first frame",
+    "duration_s": "length of the clip in seconds",
+    "front_sequence_id": "the sequence that shows the walk from the front",
+    "side_sequence_id": "the sequence that shows the walk from the side",
+    "front_frames": "the clip's frames as positions in the front sequence, in order",
+    "side_frames": "the frames of the side sequence at the same moments",
+    "front_frame_index": "position in the front recording of each frame",
+    "side_frame_index": "position in the side recording of each frame",
+    "offset_s": "when the side recording began, in seconds after the front recording",
+    "offset_source": "declared by those who filmed, or estimated from the motion",
+    "offset_confidence": "of an estimate, 0 to 1",
     "dataset_version": "sha256 of the dataset's manifest that the split was made for",
     "protocol": "the rule by which participants were assigned",
     "variant": "the class ratio of the training set",
@@ -65,12 +80,14 @@ _CODECS: Final = {
 }
 
 
-def describe_tables(scheme: LabelScheme = SCOLIOSIS) -> dict[str, Any]:
+def describe_tables(scheme: LabelScheme = SCOLIOSIS, *, with_clips: bool = False) -> dict[str, Any]:
     """Return the document: tables with files and columns, codecs, and what a tar sample holds.
 
     Args:
         scheme: of the labels.
+        with_clips: whether there is a table of dual-view clips.
     """
+    clips = _table(CLIPS_TABLE, RELEASED_CLIPS_NAME, "one row per dual-view clip", CLIPS, scheme)
     return {
         "format": FORMAT,
         "tables": [
@@ -87,6 +104,7 @@ def describe_tables(scheme: LabelScheme = SCOLIOSIS) -> dict[str, Any]:
                 RELEASED_PARTICIPANTS,
                 scheme,
             ),
+            *([clips] if with_clips else []),
         ],
         "codecs": _CODECS,
         "webdataset": {
