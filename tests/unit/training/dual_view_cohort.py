@@ -29,6 +29,7 @@ SMALL = DualViewSettings(
     width=4, depths=(1, 1, 1, 1), epochs=12, patience=None, learning_rate=3e-3, cpu_threads=1
 )
 """Seconds per training on one core."""
+QUICK = EvaluationSettings(bootstrap_resamples=500)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class DualViewCohort:
             **shared,
             output=output,
             model_directory=job.output,
-            evaluation=EvaluationSettings(bootstrap_resamples=500),
+            evaluation=QUICK,
         )
         run_evaluation(evaluation, device="cpu", progress=NoProgress())
         return dict(json.loads((output / "metrics.json").read_bytes()))

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.unit.training.dual_view_cohort import SMALL, DualViewCohort, make_cohort
+from tests.unit.training.dual_view_cohort import QUICK, SMALL, DualViewCohort, make_cohort
 from training.clip_store import SilhouetteClips
 from training.experiment_data import open_experiment
 from training.explain import run_explanation
@@ -14,6 +14,7 @@ from training.job import TrainingJob
 from training.train import run_training
 from transforms.errors import InputError, IntegrityError
 from transforms.explanation.results import SHARES_NAME, SUMMARY_NAME
+from transforms.metrics.folds import summarise_folds
 from transforms.progress import NoProgress
 from transforms.synth.sequence_plan import Planted
 
@@ -64,11 +65,17 @@ def test_every_fusion_finds_what_either_view_shows(tmp_path, view):
     cohort = make_cohort(tmp_path, asd=24, planted=Planted("asd", view), folds=3, selection=0.2)
     settings = SMALL.model_copy(update={"epochs": 20, "patience": 8})
     for model in (f"single_{view}", "early_channel", "feature_concat", "prob_mean", "logit_mean"):
-        areas = [
-            auroc(cohort.judge(cohort.train(model, f"fold_{fold}", settings)))["value"]
-            for fold in (1, 2, 3)
+        jobs = [cohort.train(model, f"fold_{fold}", settings) for fold in (1, 2, 3)]
+        metrics = [cohort.judge(job) for job in jobs]
+        predictions = [
+            pl.read_parquet(job.output.with_name(f"{job.output.name}-judged/predictions.parquet"))
+            for job in jobs
         ]
-        assert np.mean(areas) > 0.9, (model, areas)
+        # Each of 48 people was tested once, by a model that had not seen them.
+        pooled = summarise_folds(metrics, predictions, QUICK)["pooled"]
+        area = pooled["units"]["participant"]["metrics"]["asd/auroc"]
+        print(f"{view} {model}: {area['value']:.3f} [{area['low']:.3f}, {area['high']:.3f}]")
+        assert area["low"] > 0.5, (model, area)
 
 
 @pytest.mark.slow
