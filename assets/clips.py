@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from transforms.dual_view.aligned import AlignedPair
-    from transforms.dual_view.pictures import Pictures
+    from transforms.dual_view.clips import Pictures
 
 DUAL_VIEW_CLIPS: Final = Stage(
     name="dual_view_clips",
@@ -58,12 +58,13 @@ def dual_view_clips(
 
     def build(output: Path, progress: Progress) -> Mapping[str, Any]:
         from transforms.dual_view.clips import write_clips
-        from transforms.dual_view.pictures import write_pictures
 
         settings = workspace.settings.clips
         unfinished: list[str] = []
 
         def cut_pictures(aligned: "Sequence[AlignedPair]") -> "Pictures":
+            from transforms.dual_view.pictures import write_pictures
+
             keys = workspace.partition_keys(RAW_COHORT.partitioning)
             made = write_pictures(
                 aligned,
