@@ -93,6 +93,7 @@ def write_clips(
         write_table(table, output / name)
         rows[name] = table.num_rows
     facts = {"rows": rows, "restricted": cut_pictures is not None}
+    facts["groups_to_try_again"] = list(pictures.unfinished)
     return {**facts, **_count(clips, pairs, refused, pictures), **pictures.facts}
 
 
