@@ -1,6 +1,7 @@
 """Dual-view clips: which frames of two cameras show one moment, and restricted pictures of them."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,10 +25,10 @@ from transforms.processes import count_workers
 from transforms.progress import Progress
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from transforms.dual_view.aligned import AlignedPair
-    from transforms.dual_view.pictures import Pictures
+    from transforms.dual_view.clips import Pictures
 
 DUAL_VIEW_CLIPS: Final = Stage(
     name="dual_view_clips",
@@ -57,40 +58,47 @@ def dual_view_clips(
     """
 
     def build(output: Path, progress: Progress) -> Mapping[str, Any]:
-        from transforms.dual_view.clips import write_clips
-        from transforms.dual_view.pictures import write_pictures
-
-        settings = workspace.settings.clips
-        unfinished: list[str] = []
-
-        def cut_pictures(aligned: "Sequence[AlignedPair]") -> "Pictures":
-            keys = workspace.partition_keys(RAW_COHORT.partitioning)
-            made = write_pictures(
-                aligned,
-                {key: RAW_COHORT.directory(workspace, key) / "videos" for key in keys},
-                settings,
-                workspace.settings.extraction.decode,
-                output,
-                progress=progress,
-                worker_count=count_workers(workspace.settings.runtime.worker_count),
-            )
-            unfinished.extend(made.unfinished)
-            return made
-
-        facts = write_clips(
-            input_directories(workspace, INTAKE_REGISTER, DUAL_VIEW_CLIPS, None),
-            SILHOUETTE_SHARDS.directory(workspace, None),
-            settings,
-            output,
-            progress=progress,
-            cut_pictures=cut_pictures if settings.rgb else None,
-        )
-        return {**facts, UNFINISHED: unfinished}
+        facts = cut_clips(workspace, output, progress)
+        facts[UNFINISHED] = facts.pop("groups_to_try_again")
+        return facts
 
     def describe(directory: Path) -> Metadata:
         return _describe(directory, SILHOUETTE_SHARDS.directory(workspace, None))
 
     return materialise(context, workspace, DUAL_VIEW_CLIPS, build, describe)
+
+
+def cut_clips(workspace: Workspace, output: Path, progress: Progress) -> dict[str, Any]:
+    """Write the clips of all batches, as they are now, into the empty directory `output`."""
+    from transforms.dual_view.clips import write_clips
+
+    settings = workspace.settings.clips
+    facts: dict[str, Any] = write_clips(
+        input_directories(workspace, INTAKE_REGISTER, DUAL_VIEW_CLIPS, None),
+        SILHOUETTE_SHARDS.directory(workspace, None),
+        settings,
+        output,
+        progress=progress,
+        cut_pictures=_picture_cutter(workspace, output, progress) if settings.rgb else None,
+    )
+    return facts
+
+
+def _picture_cutter(
+    workspace: Workspace, output: Path, progress: Progress
+) -> "Callable[[Sequence[AlignedPair]], Pictures]":
+    from transforms.dual_view.pictures import write_pictures
+
+    keys = workspace.partition_keys(RAW_COHORT.partitioning)
+    return partial(
+        write_pictures,
+        video_dirs={key: RAW_COHORT.directory(workspace, key) / "videos" for key in keys},
+        settings=workspace.settings.clips,
+        decode=workspace.settings.extraction.decode,
+        output=output,
+        progress=progress,
+        worker_count=count_workers(workspace.settings.runtime.worker_count),
+    )
 
 
 def _describe(directory: Path, dataset_dir: Path) -> Metadata:

@@ -16,6 +16,7 @@ from assets.stage import Stage, input_directories, lineage_of, stage_asset
 from assets.workspace import Workspace
 from transforms.progress import Progress
 
+_DESCRIBED_SECTIONS: Final = ("clips", *SNAPSHOT_SECTIONS)
 DATASET_RELEASE: Final = Stage(
     name="dataset_release",
     folder="data/release",
@@ -28,7 +29,7 @@ DATASET_RELEASE: Final = Stage(
         MODEL_EXPLANATION,
         RESULTS_REPORT,
     ),
-    params=("release", *SNAPSHOT_SECTIONS),
+    params=("release", *_DESCRIBED_SECTIONS),
     code_version="3",
 )
 
@@ -57,7 +58,7 @@ def dataset_release(
             splits_dir=PARTICIPANT_SPLITS.directory(workspace, None),
             evaluation_dirs=input_directories(workspace, MODEL_EVALUATION, DATASET_RELEASE, None),
             release=workspace.settings.release,
-            settings={name: workspace.settings.section(name) for name in SNAPSHOT_SECTIONS},
+            settings={name: workspace.settings.section(name) for name in _DESCRIBED_SECTIONS},
             model_dirs=input_directories(workspace, TRAINED_MODEL, DATASET_RELEASE, None),
             lineage=lineage_of(workspace, DATASET_RELEASE, None),
             clips_dir=DUAL_VIEW_CLIPS.directory(workspace, None),

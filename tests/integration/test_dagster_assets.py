@@ -82,6 +82,7 @@ WITH_TABLE = {
     "intake_register": "recordings.parquet",
     "silhouette_sequences": "recordings.parquet",
     "silhouette_shards": "index.parquet",
+    "dual_view_clips": "clips.parquet",
     "participant_splits": "split.parquet",
     "model_evaluation": "predictions.parquet",
 }

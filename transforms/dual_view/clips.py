@@ -4,7 +4,8 @@ Pixels are not copied here: a clip names positions in two sequences of silhouett
 that may be cut besides are the business of `transforms.dual_view.pictures`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,6 @@ from transforms.dual_view.aligned import AlignedPair, align_dataset
 from transforms.dual_view.alignment import Alignment
 from transforms.dual_view.files import CLIPS_NAME, PAIRS_NAME, REJECTS_NAME
 from transforms.dual_view.pairing import FRONT, SIDE, Reject
-from transforms.dual_view.pictures import Pictures
 from transforms.progress import Progress
 from transforms.schemas import CLIP_PAIRS, CLIP_REJECTS, CLIPS, conform
 from transforms.settings import ClipSettings
@@ -23,6 +23,25 @@ from transforms.shards.parquet import write_table
 _ACCEPTED: Final = "accepted"
 _QUARANTINED: Final = "quarantined"
 Row = dict[str, Any]  # `Any`: one row of a table holds values of many types
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What `transforms.dual_view.pictures` has written.
+
+    Attributes:
+        rows: rows per file.
+        clip_count: how many clips have pictures.
+        rejects: the pairs that have none, and why.
+        unfinished: those of them that another try may give.
+        facts: for the manifest, besides.
+    """
+
+    rows: Mapping[str, int] = field(default_factory=dict)
+    clip_count: int = 0
+    rejects: tuple[Reject, ...] = ()
+    unfinished: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_clips(
@@ -74,6 +93,7 @@ def write_clips(
         write_table(table, output / name)
         rows[name] = table.num_rows
     facts = {"rows": rows, "restricted": cut_pictures is not None}
+    facts["groups_to_try_again"] = list(pictures.unfinished)
     return {**facts, **_count(clips, pairs, refused, pictures), **pictures.facts}
 
 

@@ -6,7 +6,7 @@ extracted, or that does not give a frame any more, costs its clips their picture
 
 import multiprocessing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from transforms.dual_view.aligned import AlignedPair
+from transforms.dual_view.clips import Pictures
 from transforms.dual_view.crops import crop_person
 from transforms.dual_view.files import README, README_NAME, RGB_INDEX_NAME
 from transforms.dual_view.pairing import FRONT, SIDE, VIEWS, Reject
@@ -69,25 +70,6 @@ class _Task:
     settings: ClipSettings
     decode: DecodeSettings
     output: Path
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """What was written.
-
-    Attributes:
-        rows: rows per file.
-        clip_count: how many clips have pictures.
-        rejects: the pairs that have none, and why.
-        unfinished: those of them that another try may give.
-        facts: for the manifest, besides.
-    """
-
-    rows: Mapping[str, int] = field(default_factory=dict)
-    clip_count: int = 0
-    rejects: tuple[Reject, ...] = ()
-    unfinished: tuple[str, ...] = ()
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_pictures(

@@ -29,6 +29,7 @@ _ROWS_PER_GROUP: Final = 4
 _MAX_FRAMES: Final = 256
 _MAX_SIZE_PX: Final = 1024
 _MAX_PICTURE_BYTES: Final = 4 * 2**20
+_MAX_GROUP_BYTES: Final = 2**29
 _MAX_SHARD_BYTES: Final = 2**31
 _START_OF_IMAGE: Final = b"\xff\xd8\xff"
 _FRAME_HEADERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -127,11 +128,15 @@ class RgbClips:
                 if file.schema_arrow.names != RGB_CLIPS.names:
                     raise IntegrityError("columns differ from the contract", where=path)
                 group, rest = divmod(number, _ROWS_PER_GROUP)
-                table = file.read_row_group(group, use_threads=False)
+                if file.metadata.row_group(group).total_byte_size > _MAX_GROUP_BYTES:
+                    raise IntegrityError("larger than any group of ours", where=path)
+                table = file.read_row_group(group, use_threads=False).cast(RGB_CLIPS)
                 row: dict[str, Any] = table.slice(rest, 1).to_pylist()[0]
-                return row
         except (OSError, ValueError, IndexError) as error:
             raise IntegrityError("a row does not decode", where=path, found=error) from error
+        if None in row.values() or None in row["pictures"]:
+            raise IntegrityError("a value is missing", where=path, found=f"row {number}")
+        return row
 
 
 def decode_pictures(

@@ -20,7 +20,7 @@ def test_all_mistakes_are_named_at_once_with_their_path() -> None:
     assert "splits.test_fracton: unknown key; allowed here: cleared_pairs, folds" in text
     assert "splits.test_fraction: Input should be less than 1, found 2" in text
     assert "extraction.quality.nonsense: unknown key" in text
-    assert "nope: unknown key; allowed here: evaluation" in text
+    assert "nope: unknown key; allowed here: clips, evaluation" in text
 
 
 def test_settings_cannot_be_changed() -> None:

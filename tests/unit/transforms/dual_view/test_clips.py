@@ -3,8 +3,7 @@
 import polars as pl
 import pytest
 
-from transforms.dual_view.clips import write_clips
-from transforms.dual_view.pictures import Pictures
+from transforms.dual_view.clips import Pictures, write_clips
 from transforms.dual_view.verify import find_broken_clips
 from transforms.manifest import write_manifest
 from transforms.progress import NoProgress

@@ -1,5 +1,6 @@
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -136,6 +137,17 @@ def test_random_bytes_never_crash_the_reading_of_a_header():
     for _ in range(300):
         data = b"\xff\xd8\xff" + rng.integers(0, 256, 40, dtype=np.uint8).tobytes()
         read_jpeg_size(data)
+
+
+@pytest.mark.parametrize("column", ["pictures", "size_px", "checksum"])
+def test_a_row_that_lacks_a_value_is_refused(shards, column):
+    directory, _, name = shards
+    table = pq.read_table(directory / name)
+    nothing = pa.nulls(table.num_rows, table.schema.field(column).type)
+    place = table.schema.get_field_index(column)
+    pq.write_table(table.set_column(place, column, nothing), directory / name, row_group_size=4)
+    with pytest.raises(IntegrityError):
+        RgbClips(directory).read("c0", "front")
 
 
 def test_row_groups_are_small(shards):
