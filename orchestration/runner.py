@@ -175,7 +175,8 @@ class _Runner:
                 "a check that guards everything after it failed",
                 where=label(stage, partition),
                 found="; ".join(_failed_checks(instance, stage)),
-                fix="`gaitworks ui` shows the whole list under the asset's checks",
+                fix="mend that and run again; `gaitworks ui` shows the whole list under the "
+                "asset's checks",
             ) from error
 
     def _resolve_job(self) -> JobDefinition:

@@ -353,6 +353,8 @@ def _describe(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         siblings = _allowed_keys(problem["loc"][:-1])
         return f"{key}: unknown key; allowed here: {', '.join(siblings)}"
+    if isinstance(problem["input"], dict):  # a whole section; the message names what clashes in it
+        return f"{key}: {problem['msg']}"
     return f"{key}: {problem['msg']}, found {problem['input']!r}"
 
 

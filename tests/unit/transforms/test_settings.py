@@ -23,6 +23,15 @@ def test_all_mistakes_are_named_at_once_with_their_path() -> None:
     assert "nope: unknown key; allowed here: evaluation" in text
 
 
+def test_values_that_clash_are_named_without_the_whole_section() -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings({"training": {"steps": 4, "milestones": [60]}})
+    problem = caught.value.what.splitlines()[1]
+    assert problem.startswith("  training: ")
+    assert "milestones" in problem
+    assert "{" not in problem
+
+
 def test_settings_cannot_be_changed() -> None:
     settings = parse_settings({})
     with pytest.raises(ValueError, match="frozen"):
