@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from transforms.errors import SettingsError
+from transforms.suggestions import suggest
 from transforms.training_settings import TrainingSettings
 
 
@@ -68,7 +69,8 @@ def find_preset(name: str) -> Preset:
         SettingsError: there is none of that name.
     """
     if name not in PRESETS:
-        raise SettingsError("no such preset", expected=" or ".join(PRESETS), found=name)
+        fix = suggest(name, PRESETS, otherwise="`gaitworks preset` lists them")
+        raise SettingsError("no such preset", expected=" or ".join(PRESETS), found=name, fix=fix)
     return PRESETS[name]
 
 
@@ -95,4 +97,6 @@ def format_value(value: object) -> str:
     """Return a value of the training section as `params.yaml` writes it."""
     if isinstance(value, list | tuple):
         return "[" + ", ".join(format_value(one) for one in value) + "]"
+    if value is None:
+        return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)
