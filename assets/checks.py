@@ -122,6 +122,7 @@ def metrics_follow_from_the_predictions(
     """
     import polars as pl
 
+    from transforms.dual_view.sides import side_of_clips
     from transforms.metrics.sanity import find_contradictions
 
     split = read_table(PARTICIPANT_SPLITS.directory(workspace, None), "split.parquet")
@@ -129,8 +130,14 @@ def metrics_follow_from_the_predictions(
 
     def find_nonsense(directory: Path) -> list[str]:
         metrics = json.loads((directory / "metrics.json").read_bytes())
-        sequences = tested.filter(pl.col("variant") == metrics["variant"])["sequence_id"]
         predictions = read_table(directory, "predictions.parquet")
+        if (directory / "clip_predictions.parquet").is_file():
+            clips = read_table(DUAL_VIEW_CLIPS.directory(workspace, None), "clips.parquet")
+            sides = side_of_clips(clips, split, metrics["variant"])
+            walks = clips.filter(sides == "test")["sync_group"].unique()
+            of_clips = read_table(directory, "clip_predictions.parquet")
+            return find_contradictions(metrics, predictions, walks.to_list(), clips=of_clips)
+        sequences = tested.filter(pl.col("variant") == metrics["variant"])["sequence_id"]
         return find_contradictions(metrics, predictions, sequences.to_list())
 
     return judge(context, workspace, MODEL_EVALUATION, find_nonsense)

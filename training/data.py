@@ -36,17 +36,20 @@ class SequenceSet:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def share(self, rank: int, world_size: int) -> "SequenceSet":
-        """Return the part of one of `world_size` processes: every so manieth sequence."""
-        part = slice(rank, None, world_size)
+    def take(self, places: Positions) -> "SequenceSet":
+        """Return the sequences at some places of this set, in that order."""
         return replace(
             self,
-            table=self.table.gather_every(world_size, rank),
-            positions=self.positions[part],
-            labels=self.labels[part],
-            lengths=self.lengths[part],
-            participants=self.participants[part],
+            table=self.table[places],
+            positions=self.positions[places],
+            labels=self.labels[places],
+            lengths=self.lengths[places],
+            participants=self.participants[places],
         )
+
+    def share(self, rank: int, world_size: int) -> "SequenceSet":
+        """Return the part of one of `world_size` processes: every so manieth sequence."""
+        return self.take(np.arange(rank, len(self), world_size))
 
     @property
     def participant_count(self) -> int:

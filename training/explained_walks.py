@@ -1,6 +1,6 @@
 """The walks that are explained: a sample of the test side, read with times and gait cycle."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,14 +38,7 @@ def choose_sequences(sequences: SequenceSet, per_class: int) -> SequenceSet:
     )
     ranked = order.sort("turn", "sequence_id")
     places = ranked.group_by("label").head(per_class)["place"].sort().to_numpy()
-    return replace(
-        sequences,
-        table=sequences.table[places],
-        positions=sequences.positions[places],
-        labels=sequences.labels[places],
-        lengths=sequences.lengths[places],
-        participants=sequences.participants[places],
-    )
+    return sequences.take(places)
 
 
 def read_walks(

@@ -9,13 +9,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from training.job import FinishedModelJob, TrainingJob
-from training.models.classifier import SilhouetteClassifier
+from training.experiment_data import ExperimentData
 from training.models.registry import find_model
-from training.unpack import FRAME_HEIGHT_PX, FRAME_WIDTH_PX
+from training.sample_store import SampleStore
+from transforms.dual_view.pairing import VIEWS
 from transforms.errors import IntegrityError
 from transforms.files import sha256_bytes
-from transforms.labels import LabelScheme
 
 MODEL_NAME: Final = "model.safetensors"
 CARD_NAME: Final = "model.json"
@@ -25,20 +24,20 @@ _REBUILD: Final = "build trained_model again"
 Card = dict[str, Any]  # `Any`: JSON
 
 
-def describe_model(
-    job: TrainingJob, lineage: dict[str, str], weights: bytes, scheme: LabelScheme
-) -> Card:
-    """Return what is known of a model from its job and its bytes; training adds how it went."""
-    spec = find_model(job.model)
+def describe_model(data: ExperimentData, store: SampleStore, weights: bytes) -> Card:
+    """Return what is known of a model from its data and its bytes; training adds how it went."""
+    job, spec = data.job, find_model(data.job.model)
     return {
         "format": _FORMAT,
         "experiment": job.experiment,
-        **_identify(job, lineage, scheme),
-        "input": {"height_px": FRAME_HEIGHT_PX, "width_px": FRAME_WIDTH_PX, "range": [0, 1]},
+        **_identify(data),
+        "input": _describe_input(data, store),
         "losses": list(spec.losses),
         "triplet_identity": job.training.triplet_identity if "triplet" in spec.losses else None,
         "classifier": "a probe of the embeddings" if spec.is_probe else "shapes the embeddings",
-        "parameter_count": count_parameters(spec.build(job.training, len(scheme.classes))),
+        "parameter_count": count_parameters(
+            spec.build(data.model_settings, len(data.scheme.classes))
+        ),
         "weights_sha256": sha256_bytes(weights),
         "library": {"torch": torch.__version__},
     }
@@ -49,31 +48,34 @@ def count_parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def load_model(
-    job: FinishedModelJob, lineage: dict[str, str], scheme: LabelScheme
-) -> SilhouetteClassifier:
-    """Build the job's model with weights that are surely those of this experiment, on the CPU.
+def load_model(data: ExperimentData, directory: Path) -> nn.Module:
+    """Build the model of a job with weights that are surely those of this experiment, on the CPU.
+
+    Args:
+        data: what the job names.
+        directory: what a training job of the same experiment wrote.
 
     Raises:
         IntegrityError: the model is damaged or was trained on something else.
     """
-    card = _read_card(job.model_directory)
-    for name, value in _identify(job, lineage, scheme).items():
+    card = _read_card(directory)
+    for name, value in _identify(data).items():
         if card.get(name) != value:
             raise IntegrityError(
                 f"the model was made with another {name}",
-                where=job.model_directory / CARD_NAME,
+                where=directory / CARD_NAME,
                 expected=value,
                 found=card.get(name),
                 fix=_REBUILD,
             )
-    path = job.model_directory / MODEL_NAME
+    path = directory / MODEL_NAME
     try:
-        data = path.read_bytes()
-        if sha256_bytes(data) != card.get("weights_sha256"):
+        weights = path.read_bytes()
+        if sha256_bytes(weights) != card.get("weights_sha256"):
             raise ValueError(f"a sha256 that is not the one in {CARD_NAME}")
-        state: dict[str, Tensor] = load(data)
-        model = find_model(job.model).build(job.training, len(scheme.classes))
+        state: dict[str, Tensor] = load(weights)
+        recipe = find_model(data.job.model)
+        model = recipe.build(data.model_settings, len(data.scheme.classes))
         model.load_state_dict(state)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise IntegrityError(
@@ -82,18 +84,25 @@ def load_model(
     return model
 
 
-def _identify(
-    job: TrainingJob | FinishedModelJob, lineage: dict[str, str], scheme: LabelScheme
-) -> Card:
+def _identify(data: ExperimentData) -> Card:
     """Return what must be equal where a model is trained and where it is judged."""
     return {
-        "model": job.model,
-        "variant": job.variant,
-        "seed": job.seed,
-        "labels": list(scheme.classes),
-        "training": job.training.model_dump(mode="json"),
-        **lineage,
+        "model": data.job.model,
+        "variant": data.job.variant,
+        "seed": data.job.seed,
+        "labels": list(data.scheme.classes),
+        data.section: data.model_settings.model_dump(mode="json"),
+        **data.lineage,
     }
+
+
+def _describe_input(data: ExperimentData, store: SampleStore) -> Card:
+    height, width = store.shape_of(1, 1, is_packed=False)[-2:]
+    described: Card = {"height_px": height, "width_px": width, "range": [0, 1]}
+    if data.clips is not None:
+        frames = len(data.clips["front_frames"][0])
+        described |= {"views": list(VIEWS), "frames": frames, "shows": data.job.dual_view.input}
+    return described
 
 
 def _read_card(directory: Path) -> Card:

@@ -9,15 +9,15 @@ import torch
 from torch import nn
 
 from training.data import SequenceSet
-from training.frame_store import FrameStore
 from training.models.classifier import ModelOutput
+from training.sample_store import SampleStore
 from transforms.progress import Progress
 from transforms.training_settings import TrainingSettings
 
 
 def predict_probabilities(
     model: nn.Module,
-    store: FrameStore,
+    store: SampleStore,
     sequences: SequenceSet,
     settings: TrainingSettings,
     device: torch.device,

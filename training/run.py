@@ -68,7 +68,10 @@ def run_job(job: Job, progress: Progress) -> dict[str, Any]:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
-    torch.set_num_threads(job.training.cpu_threads)
+    from training.models.registry import find_model
+
+    is_of_clips = find_model(job.model).reads == "clips"
+    torch.set_num_threads((job.dual_view if is_of_clips else job.training).cpu_threads)
     torch.use_deterministic_algorithms(True)
     # That mode also fills fresh memory, to expose kernels that read it; it costs time only.
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 - no type stub

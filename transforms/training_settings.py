@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from transforms.settings_section import Fraction, Positive, Probability, Section
 
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 FrameSampling = Literal["fixed_unordered", "fixed_ordered"]
 
 
@@ -25,7 +26,7 @@ class TrainingSettings(Section):
     identities_per_batch: Positive = 8
     sequences_per_identity: Positive = 8
     triplet_identity: Literal["sequence", "participant"] = "sequence"
-    batch_balance: Literal["none", "classes"] = "none"
+    batch_balance: Literal["none", "classes", "epochs"] = "none"
     frames_per_sequence: Positive = 30
     frame_sampling: FrameSampling = "fixed_unordered"
     steps: Positive = 20_000
@@ -38,7 +39,7 @@ class TrainingSettings(Section):
     triplet_margin: Annotated[float, Field(gt=0)] = 0.2
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
     logit_scale: Annotated[float, Field(gt=0)] = 16.0
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Precision = "32-true"
     compile_step: bool = False
     # On a CPU another number of threads sums weight gradients in another order: other weights.
     cpu_threads: Annotated[int, Field(ge=1, le=256)] = 2
@@ -61,7 +62,7 @@ class DualViewSettings(Section):
 
     input: Literal["silhouettes", "rgb"] = "silhouettes"
     width: Positive = 64
-    depths: Annotated[tuple[Positive, ...], Field(min_length=4, max_length=4)] = (3, 4, 6, 3)
+    depths: tuple[Positive, Positive, Positive, Positive] = (3, 4, 6, 3)
     pretrained: Annotated[str, Field(min_length=1)] | None = None  # a file below the workspace
     pretrained_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     clips_per_batch: Annotated[int, Field(ge=2)] = 8
@@ -70,7 +71,7 @@ class DualViewSettings(Section):
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    precision: Precision = "32-true"
     cpu_threads: Annotated[int, Field(ge=1, le=256)] = 2
 
     @model_validator(mode="after")
@@ -79,12 +80,18 @@ class DualViewSettings(Section):
             raise ValueError("`pretrained` and `pretrained_sha256` go together")
         return self
 
-    def plan_training(self, clip_count: int) -> TrainingSettings:
-        """Return these values as a training on so many clips, of which an epoch sees each once."""
+    def plan_training(self, clip_count: int, frame_count: int) -> TrainingSettings:
+        """Return these values as a training on so many clips of so many frames.
+
+        An epoch sees each clip once.
+        """
         steps = -(-clip_count // self.clips_per_batch)
         return TrainingSettings(
             identities_per_batch=self.clips_per_batch,
             sequences_per_identity=1,
+            batch_balance="epochs",
+            frames_per_sequence=frame_count,
+            frame_sampling="fixed_ordered",
             steps=steps * self.epochs,
             milestones=(),
             checkpoint_every_steps=steps,

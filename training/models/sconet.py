@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
+from torch import nn
 
 from training.losses import Loss
 from training.models.blocks import (
@@ -14,8 +15,10 @@ from training.models.blocks import (
     PartwiseCosineNeck,
     PartwiseLinear,
     ResNet9,
+    initialise,
 )
 from training.models.classifier import SilhouetteClassifier
+from training.models.recipe import ModelSettings, Samples
 from training.models.temporal import MaximumOverTime, TemporalPooling
 from transforms.labels import SCOLIOSIS
 from transforms.training_settings import TrainingSettings
@@ -48,10 +51,16 @@ class SilhouetteSpec:
     is_probe: bool = False
     pool_time: Callable[[TrainingSettings], TemporalPooling] = _take_maximum
 
+    @property
+    def reads(self) -> Samples:
+        """What a sample of this model is."""
+        return "walks"
+
     def build(
-        self, settings: TrainingSettings, class_count: int = len(SCOLIOSIS.classes)
+        self, settings: ModelSettings, class_count: int = len(SCOLIOSIS.classes)
     ) -> SilhouetteClassifier:
         """Make the module, its parameters not yet drawn."""
+        assert isinstance(settings, TrainingSettings)  # what models of walks are given
         channels, size = settings.channels, settings.embedding_size
         parts = settings.parts if self.has_strips else 1
         model = SilhouetteClassifier(
@@ -67,3 +76,7 @@ class SilhouetteSpec:
         if min(channels) >= _CHANNELS_LAST_FROM:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's gap
         return model
+
+    def draw(self, model: nn.Module, generator: torch.Generator) -> None:
+        """Fill every parameter from `generator`."""
+        initialise(model, generator)

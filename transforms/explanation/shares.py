@@ -54,6 +54,11 @@ class Group:
     members: tuple[SequenceMaps, ...]
 
     @property
+    def methods(self) -> tuple[str, ...]:
+        """The maps that its sequences have, in the order of `METHODS`."""
+        return tuple(method for method in METHODS if method in self.members[0].whole)
+
+    @property
     def participant_count(self) -> int:
         """How many people the sequences belong to."""
         return len({one.participant_id for one in self.members})
@@ -109,7 +114,7 @@ def tabulate_shares(groups: Sequence[Group]) -> pl.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for group in groups:
-        for method in METHODS:
+        for method in group.methods:
             for phase in (None, *range(PHASE_COUNT)):
                 rows += _rows(group, method, phase)
     schema = {
