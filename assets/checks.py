@@ -161,7 +161,7 @@ def dvc_lock_agrees(context: AssetCheckExecutionContext, workspace: Workspace) -
         status = find_disagreements(workspace, stages)
         if status:  # nothing would build these results again, and so pin them
             for target in pin_outputs(workspace, stages):
-                status.pop(target)
+                status.pop(target, None)
         return describe_disagreements(workspace, stages, status)
 
     return judge(context, workspace, RESULTS_REPORT, find_differences)

@@ -117,6 +117,8 @@ def test_status_names_what_a_change_makes_stale(reference: Path, tmp_path: Path)
         "results_report",
         "dataset_release",
     }
+    waiting = {name.split("/")[0] for name, state in states.items() if state == "waiting"}
+    assert waiting == {"trained_model", "model_evaluation", "model_explanation"}
 
 
 def test_a_damaged_shard_is_found_and_stops_the_release(reference: Path, tmp_path: Path) -> None:
