@@ -17,7 +17,8 @@ from assets.batch_checks import BATCH_CHECKS
 from assets.check_results import judge, list_lines
 from assets.clips import DUAL_VIEW_CLIPS
 from assets.dataset import SILHOUETTE_SHARDS
-from assets.dvc_lock import find_disagreements, has_dvc
+from assets.dvc_disagreements import describe_disagreements
+from assets.dvc_lock import find_disagreements, has_dvc, pin_outputs
 from assets.experiments import MODEL_EVALUATION, TRAINED_MODEL
 from assets.previews import read_table
 from assets.release import DATASET_RELEASE
@@ -144,7 +145,10 @@ def metrics_follow_from_the_predictions(
 
 @asset_check(asset=RESULTS_REPORT.name, blocking=True)
 def dvc_lock_agrees(context: AssetCheckExecutionContext, workspace: Workspace) -> AssetCheckResult:
-    """What the report was made from is what `dvc.lock` pins."""
+    """What the report was made from is what `dvc.lock` pins.
+
+    Results that a run could not pin, because an input was damaged then, are pinned first.
+    """
     if not has_dvc(workspace.path):
         return AssetCheckResult(
             passed=False,
@@ -155,7 +159,10 @@ def dvc_lock_agrees(context: AssetCheckExecutionContext, workspace: Workspace) -
     def find_differences(_: Path) -> list[str]:
         stages = [stage for stage in RESULTS_REPORT.inputs if isinstance(stage, Stage)]
         status = find_disagreements(workspace, stages)
-        return [f"{name}: {json.dumps(changed, default=str)}" for name, changed in status.items()]
+        if status:  # nothing would build these results again, and so pin them
+            for target in pin_outputs(workspace, stages):
+                status.pop(target, None)
+        return describe_disagreements(workspace, stages, status)
 
     return judge(context, workspace, RESULTS_REPORT, find_differences)
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 from filelock import FileLock
 
 from assets.partitions import Partitioning, list_experiments
-from assets.stage import Stage, lineage_of
+from assets.stage import Stage, input_directories, lineage_of
 from assets.workspace import Workspace
 from transforms.errors import GaitworksError, InputError, IntegrityError, SettingsError
-from transforms.manifest import read_manifest, verify_directory
+from transforms.hashing import is_intact
+from transforms.manifest import read_manifest
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
@@ -41,7 +42,7 @@ def has_dvc(root: Path) -> bool:
 
 def dvc_targets(workspace: Workspace, stage: Stage, partition: str | None = None) -> list[str]:
     """Return the DVC stages that stand for one of ours; a cell of a matrix is one of several."""
-    return list(_parts(workspace, stage, partition))
+    return list(dvc_parts(workspace, stage, partition))
 
 
 def pin_output(workspace: Workspace, stage: Stage, partition: str | None) -> None:
@@ -51,7 +52,7 @@ def pin_output(workspace: Workspace, stage: Stage, partition: str | None) -> Non
     """
     if runs_inside_dvc() or not has_dvc(workspace.path):
         return
-    parts = _parts(workspace, stage, partition)
+    parts = dvc_parts(workspace, stage, partition)
     _commit(workspace, _select_current(workspace, stage, parts, list(parts)))
 
 
@@ -67,7 +68,7 @@ def pin_outputs(workspace: Workspace, stages: Iterable[Stage]) -> list[str]:
     differing = find_disagreements(workspace, stages)
     pinned = []
     for stage in stages:
-        parts = _parts(workspace, stage, None)
+        parts = dvc_parts(workspace, stage, None)
         pinned += _select_current(workspace, stage, parts, [t for t in parts if t in differing])
     _commit(workspace, pinned)
     return pinned
@@ -85,7 +86,7 @@ def find_disagreements(workspace: Workspace, stages: Iterable[Stage]) -> dict[st
     return status
 
 
-def _parts(
+def dvc_parts(
     workspace: Workspace, stage: Stage, partition: str | None
 ) -> dict[str, list[str | None]]:
     """Map each DVC stage that stands for one of ours to the partitions its output is made of."""
@@ -111,14 +112,24 @@ def _select_current(
 
 
 def _is_current(workspace: Workspace, stage: Stage, partition: str | None) -> bool:
-    """Tell whether what is published was built from what lies there now, finished or not."""
+    """Tell whether what is published was built from what lies there now, finished or not.
+
+    DVC pins the bytes of what was read, too: all of it must be what its manifest says.
+    """
     directory = stage.directory(workspace, partition)
     try:
         lineage = read_manifest(directory)["facts"].get("lineage")
-        is_whole = not verify_directory(directory, deep=False)
-        return is_whole and bool(lineage == lineage_of(workspace, stage, partition))
+        if lineage != lineage_of(workspace, stage, partition):
+            return False
     except (InputError, IntegrityError):
         return False
+    read = [
+        folder
+        for source in stage.inputs
+        if isinstance(source, Stage)
+        for folder in input_directories(workspace, source, stage, partition)
+    ]
+    return all(is_intact(folder, workspace.hash_cache) for folder in (directory, *read))
 
 
 def _commit(workspace: Workspace, targets: list[str]) -> None:

@@ -31,6 +31,7 @@ from orchestration.instance import is_checked, mark_checked, open_instance
 from orchestration.interrupts import watch_interrupts
 from orchestration.partition_keys import register_partitions
 from transforms.errors import GaitworksError, SettingsError
+from transforms.suggestions import suggest
 
 Report = Callable[[str], None]
 
@@ -55,7 +56,8 @@ def select_stages(names: Sequence[str]) -> list[Stage]:
     known = {stage.name: stage for stage in STAGES}
     for name in names:
         if name not in known:
-            raise SettingsError("no such stage", expected=", ".join(known), found=name)
+            fix = suggest(name, known, otherwise="name stages, or none to run all of them")
+            raise SettingsError("no such stage", expected=", ".join(known), found=name, fix=fix)
     return [stage for stage in STAGES if not names or stage.name in names]
 
 
@@ -175,7 +177,8 @@ class _Runner:
                 "a check that guards everything after it failed",
                 where=label(stage, partition),
                 found="; ".join(_failed_checks(instance, stage)),
-                fix="`gaitworks ui` shows the whole list under the asset's checks",
+                fix="mend that and run again; `gaitworks ui` shows the whole list under the "
+                "asset's checks",
             ) from error
 
     def _resolve_job(self) -> JobDefinition:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from transforms.errors import SettingsError
 from transforms.settings_section import Section
+from transforms.suggestions import suggest
 from transforms.training_settings import DualViewSettings, TrainingSettings
 
 
@@ -84,7 +85,8 @@ def find_preset(name: str) -> Preset:
         SettingsError: there is none of that name.
     """
     if name not in PRESETS:
-        raise SettingsError("no such preset", expected=" or ".join(PRESETS), found=name)
+        fix = suggest(name, PRESETS, otherwise="`gaitworks preset` lists them")
+        raise SettingsError("no such preset", expected=" or ".join(PRESETS), found=name, fix=fix)
     return PRESETS[name]
 
 

@@ -353,7 +353,11 @@ def _describe(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         siblings = _allowed_keys(problem["loc"][:-1])
         return f"{key}: unknown key; allowed here: {', '.join(siblings)}"
-    return f"{key}: {problem['msg']}, found {problem['input']!r}"
+    message = f"{key}: {problem['msg'].removeprefix('Value error, ')}"
+    # Of a whole section the message names what clashes in it.
+    return (
+        message if isinstance(problem["input"], dict) else f"{message}, found {problem['input']!r}"
+    )
 
 
 def _allowed_keys(location: tuple[Any, ...]) -> list[str]:

@@ -52,7 +52,8 @@ class TrainingSettings(Section):
         if list(self.milestones) != sorted(set(self.milestones)):
             raise ValueError("milestones must rise")
         if self.milestones and self.milestones[-1] >= self.steps:
-            raise ValueError("the last milestone must come before `steps`")
+            last = f"the last milestone, {self.milestones[-1]}"
+            raise ValueError(f"{last}, must come before `steps`, which is {self.steps}")
         return self
 
 

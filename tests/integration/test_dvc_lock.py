@@ -6,13 +6,14 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from assets.dvc_disagreements import describe_disagreements
 from assets.dvc_lock import find_disagreements, has_dvc, pin_output, pin_outputs
 from assets.partitions import Partitioning
 from assets.stage import Source, Stage, is_fresh, lineage_of
@@ -368,6 +369,40 @@ def test_pinning_waits_for_another_dvc_command(root: Path, monkeypatch: pytest.M
         threading.Thread(target=lambda: (time.sleep(0.5), other.kill()), daemon=True).start()
         run_all(root, EXTRACTED)
     assert "extracted" not in disagreements(root)
+
+
+def swap_a_bit(path: Path) -> Callable[[], None]:
+    """Damage a file as a disk would, with its manifest and size as they were; return the cure."""
+    sound = path.read_bytes()
+
+    def write(data: bytes) -> None:
+        path.unlink()  # it may be a link into the cache
+        path.write_bytes(data)
+
+    write(bytes([sound[0] ^ 1]) + sound[1:])
+    return lambda: write(sound)
+
+
+def test_what_was_built_while_an_input_was_damaged_is_pinned_once_that_is_mended(
+    root: Path,
+) -> None:
+    run_all(root)
+    mend = swap_a_bit(root / "data" / "packed" / "out.json")
+    change_params(root, "training", steps=99)
+    run_all(root)
+    cells = [f"trained@sconet-ratio_1_1_2-{seed}" for seed in (0, 1)]
+    said = describe_disagreements(workspace_in(root), STAGES, disagreements(root))
+    assert said[0].startswith("data/packed is neither what its manifest says")
+    assert said[0].endswith("`gaitworks run --force packed`")
+    assert [line.split(" is not")[0] for line in said[1:]] == [
+        "trained/sconet-ratio_1_1_2-seed_0",
+        "trained/sconet-ratio_1_1_2-seed_1",
+    ]
+    assert "changed deps: data/packed" in said[1]
+    assert said[1].endswith("`gaitworks run --partition sconet-ratio_1_1_2-seed_0 trained`")
+    mend()
+    assert pin_outputs(workspace_in(root), STAGES) == cells
+    assert disagreements(root) == {}
 
 
 @pytest.fixture(autouse=True)

@@ -57,6 +57,7 @@ _ALLOWED: Final[dict[str, tuple[str, ...]]] = {
     "answers.updates": (DATE,),
     "answers.when": (DATE,),
 }
+_OF_SETTINGS: Final = ("settings, ", "lineage, params")  # reasons that params.yaml gives
 _RECORD_KEYS: Final = ("sequence_id", "clip_id", "recording_id")
 _VERSION: Final = re.compile(r"\b20\d\d\.(?:1[0-2]|[1-9])\.\d+\b")  # of releases; looks like a date
 
@@ -109,7 +110,15 @@ def refuse_unfit_content(
         *_check_documents(inputs, material),
         *_check_release(inputs.release),
     ]
-    _refuse(reasons, fix="correct the records at their source, take them in and build again")
+    _refuse(reasons, fix=_advise(reasons))
+
+
+def _advise(reasons: Sequence[str]) -> str:
+    of_settings = [reason.startswith(_OF_SETTINGS) for reason in reasons]
+    if all(of_settings):
+        return "correct params.yaml and build again"
+    fix = "correct the records at their source, take them in and build again"
+    return f"correct params.yaml where settings are named; {fix}" if any(of_settings) else fix
 
 
 def _refuse(reasons: Sequence[str], *, fix: str) -> None:

@@ -63,8 +63,10 @@ def test_presets_grow_from_tiny_to_paper():
 
 
 def test_an_unknown_preset_names_the_known_ones():
-    with pytest.raises(SettingsError, match="paper or small or tiny"):
+    with pytest.raises(SettingsError, match=r"paper or small or tiny.*`gaitworks preset` lists"):
         find_preset("huge")
+    with pytest.raises(SettingsError, match="did you mean small"):
+        find_preset("smal")
 
 
 @pytest.mark.parametrize("name", list(PRESETS))
