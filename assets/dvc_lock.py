@@ -7,10 +7,11 @@ what lies there now is pinned, so that a clean `dvc status` never hides a stale 
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import chdir, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from filelock import FileLock
 
@@ -24,6 +25,7 @@ from transforms.manifest import read_manifest
 if TYPE_CHECKING:
     from dvc.repo import Repo
 
+_Result = TypeVar("_Result")
 _DVC_IS_BUSY_S: Final = 60.0  # a `dvc push` of the user's may hold the repository that long
 _RETRY_EVERY_S: Final = 2.0
 
@@ -82,7 +84,7 @@ def find_disagreements(workspace: Workspace, stages: Iterable[Stage]) -> dict[st
     """
     targets = [target for stage in stages for target in dvc_targets(workspace, stage)]
     with _open_repo(workspace.path) as repo, _explained(workspace.path):
-        status: dict[str, Any] = repo.status(targets=targets)
+        status: dict[str, Any] = _once_dvc_is_free(lambda: repo.status(targets=targets))
     return status
 
 
@@ -139,23 +141,21 @@ def _commit(workspace: Workspace, targets: list[str]) -> None:
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock), _open_repo(workspace.path) as repo, _explained(workspace.path):
         for target in targets:
-            _commit_one(repo, target)
+            _once_dvc_is_free(partial(repo.commit, target, force=True))
 
 
-def _commit_one(repo: "Repo", target: str) -> None:
-    """Commit a stage; while another DVC command holds the repository, wait for it."""
+def _once_dvc_is_free(action: Callable[[], _Result]) -> _Result:
+    """Let DVC do something; while another DVC command holds the repository, wait for it."""
     from dvc.lock import LockError
 
     deadline = time.monotonic() + _DVC_IS_BUSY_S
     while True:
         try:
-            repo.commit(target, force=True)
+            return action()
         except LockError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(_RETRY_EVERY_S)
-        else:
-            return
 
 
 @contextmanager

@@ -4,8 +4,7 @@ import os
 import random
 import shutil
 import subprocess
-import threading
-import time
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 import yaml
 
 from assets.dvc_disagreements import describe_disagreements
-from assets.dvc_lock import find_disagreements, has_dvc, pin_output, pin_outputs
+from assets.dvc_lock import _RETRY_EVERY_S, find_disagreements, has_dvc, pin_output, pin_outputs
 from assets.partitions import Partitioning
 from assets.stage import Source, Stage, is_fresh, lineage_of
 from assets.workspace import Workspace
@@ -348,26 +347,38 @@ def test_a_frozen_stage_is_still_pinned_when_we_build_it(root: Path) -> None:
     assert "frozen: true" in (root / "dvc.yaml").read_text()
 
 
-def test_pinning_waits_for_another_dvc_command(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assets.dvc_lock._RETRY_EVERY_S", 0.05)
+@pytest.mark.parametrize("action", [lambda root: run_all(root, EXTRACTED), disagreements])
+def test_we_wait_for_another_dvc_command(
+    root: Path, monkeypatch: pytest.MonkeyPatch, action: Callable[[Path], object]
+) -> None:
+    monkeypatch.setattr("dvc.lock.DEFAULT_TIMEOUT", 0.0)  # DVC's own patience
     run_all(root)
     add_batch(root, "batch_001", "another")
     script = (
         "import sys, zc.lockfile\n"
-        f"zc.lockfile.LockFile({str(root / '.dvc' / 'tmp' / 'lock')!r})\n"
+        f"held = zc.lockfile.LockFile({str(root / '.dvc' / 'tmp' / 'lock')!r})\n"
         "print('held', flush=True)\n"
         "sys.stdin.read()\n"
     )
-    import sys
-
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
         assert other.stdout is not None
-        assert other.stdin is not None
         other.stdout.readline()
-        threading.Thread(target=lambda: (time.sleep(0.5), other.kill()), daemon=True).start()
-        run_all(root, EXTRACTED)
+        waits: list[float] = []
+
+        def end_the_other(seconds: float) -> None:
+            if seconds:
+                waits.append(seconds)
+                other.kill()
+                other.wait()
+
+        with monkeypatch.context() as patch:
+            patch.setattr("time.sleep", end_the_other)
+            action(root)
+        other.kill()
+    assert waits == [_RETRY_EVERY_S]
+    run_all(root, EXTRACTED)
     assert "extracted" not in disagreements(root)
 
 
