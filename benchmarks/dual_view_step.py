@@ -133,9 +133,7 @@ def print_table(preset: str, rows: dict[str, dict[str, Any]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--presets", nargs="+", choices=PRESETS, default=["tiny", "small"])
-    parser.add_argument(
-        "--models", nargs="+", choices=DUAL_VIEW_MODELS, default=DUAL_VIEW_MODELS
-    )
+    parser.add_argument("--models", nargs="+", choices=DUAL_VIEW_MODELS, default=DUAL_VIEW_MODELS)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--precision", choices=("32-true", "bf16-mixed"), default="32-true")
     parser.add_argument("--batch", type=int, default=8)
