@@ -14,6 +14,8 @@ export PATH := $(abspath $(BIN)):$(PATH)
 export DVC_NO_ANALYTICS := 1
 # One command, one core set: the frameworks' thread pools must not fight over it.
 export PYTHONUNBUFFERED := 1
+# Where Python may not keep compiled modules, every command would compile Dagster anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-extraction demo ui repro test unit check proof lock clean

@@ -4,6 +4,7 @@ from typing import Final
 
 from dagster import AssetsDefinition, AssetSpec
 
+from assets.clips import DUAL_VIEW_CLIPS, dual_view_clips
 from assets.dataset import SILHOUETTE_SHARDS, silhouette_shards
 from assets.experiments import (
     MODEL_EVALUATION,
@@ -37,6 +38,7 @@ STAGES: Final[tuple[Stage, ...]] = (
     SILHOUETTE_SEQUENCES,
     EXTRACTION_SCORE,
     SILHOUETTE_SHARDS,
+    DUAL_VIEW_CLIPS,
     PARTICIPANT_SPLITS,
     TRAINED_MODEL,
     MODEL_EVALUATION,
@@ -56,6 +58,7 @@ ASSETS: Final[tuple[AssetsDefinition, ...]] = (
     silhouette_sequences,
     extraction_score,
     silhouette_shards,
+    dual_view_clips,
     participant_splits,
     trained_model,
     model_evaluation,

@@ -15,8 +15,10 @@ from dagster import (
 
 from assets.batch_checks import BATCH_CHECKS
 from assets.check_results import judge, list_lines
+from assets.clips import DUAL_VIEW_CLIPS
 from assets.dataset import SILHOUETTE_SHARDS
-from assets.dvc_lock import find_disagreements, has_dvc
+from assets.dvc_disagreements import describe_disagreements
+from assets.dvc_lock import find_disagreements, has_dvc, pin_outputs
 from assets.experiments import MODEL_EVALUATION, TRAINED_MODEL
 from assets.previews import read_table
 from assets.release import DATASET_RELEASE
@@ -38,6 +40,21 @@ def shards_hold_what_the_manifest_says(
         return [str(problem) for problem in verify_dataset(directory)]
 
     return judge(context, workspace, SILHOUETTE_SHARDS, find_damage)
+
+
+@asset_check(asset=DUAL_VIEW_CLIPS.name, blocking=True)
+def clips_hold_what_they_say(
+    context: AssetCheckExecutionContext, workspace: Workspace
+) -> AssetCheckResult:
+    """Clips name frames that their sequences have; pictures of people lie in `restricted/` only."""
+    from transforms.dual_view.verify import find_broken_clips
+
+    dataset = SILHOUETTE_SHARDS.directory(workspace, None)
+
+    def find_damage(directory: Path) -> list[str]:
+        return find_broken_clips(directory, dataset)
+
+    return judge(context, workspace, DUAL_VIEW_CLIPS, find_damage)
 
 
 @asset_check(asset=PARTICIPANT_SPLITS.name, blocking=True)
@@ -105,6 +122,7 @@ def metrics_follow_from_the_predictions(
     """
     import polars as pl
 
+    from transforms.dual_view.sides import side_of_clips
     from transforms.metrics.sanity import find_contradictions
 
     split = read_table(PARTICIPANT_SPLITS.directory(workspace, None), "split.parquet")
@@ -112,8 +130,14 @@ def metrics_follow_from_the_predictions(
 
     def find_nonsense(directory: Path) -> list[str]:
         metrics = json.loads((directory / "metrics.json").read_bytes())
-        sequences = tested.filter(pl.col("variant") == metrics["variant"])["sequence_id"]
         predictions = read_table(directory, "predictions.parquet")
+        if (directory / "clip_predictions.parquet").is_file():
+            clips = read_table(DUAL_VIEW_CLIPS.directory(workspace, None), "clips.parquet")
+            sides = side_of_clips(clips, split, metrics["variant"])
+            walks = clips.filter(sides == "test")["sync_group"].unique()
+            of_clips = read_table(directory, "clip_predictions.parquet")
+            return find_contradictions(metrics, predictions, walks.to_list(), clips=of_clips)
+        sequences = tested.filter(pl.col("variant") == metrics["variant"])["sequence_id"]
         return find_contradictions(metrics, predictions, sequences.to_list())
 
     return judge(context, workspace, MODEL_EVALUATION, find_nonsense)
@@ -121,7 +145,10 @@ def metrics_follow_from_the_predictions(
 
 @asset_check(asset=RESULTS_REPORT.name, blocking=True)
 def dvc_lock_agrees(context: AssetCheckExecutionContext, workspace: Workspace) -> AssetCheckResult:
-    """What the report was made from is what `dvc.lock` pins."""
+    """What the report was made from is what `dvc.lock` pins.
+
+    Results that a run could not pin, because an input was damaged then, are pinned first.
+    """
     if not has_dvc(workspace.path):
         return AssetCheckResult(
             passed=False,
@@ -132,7 +159,10 @@ def dvc_lock_agrees(context: AssetCheckExecutionContext, workspace: Workspace) -
     def find_differences(_: Path) -> list[str]:
         stages = [stage for stage in RESULTS_REPORT.inputs if isinstance(stage, Stage)]
         status = find_disagreements(workspace, stages)
-        return [f"{name}: {json.dumps(changed, default=str)}" for name, changed in status.items()]
+        if status:  # nothing would build these results again, and so pin them
+            for target in pin_outputs(workspace, stages):
+                status.pop(target, None)
+        return describe_disagreements(workspace, stages, status)
 
     return judge(context, workspace, RESULTS_REPORT, find_differences)
 
@@ -148,13 +178,25 @@ def release_verifies(context: AssetCheckExecutionContext, workspace: Workspace) 
     return judge(context, workspace, DATASET_RELEASE, find_damage)
 
 
+@asset_check(asset=DATASET_RELEASE.name, blocking=True)
+def release_shows_nobody(
+    context: AssetCheckExecutionContext, workspace: Workspace
+) -> AssetCheckResult:
+    """No file of the release is, or holds, a picture or video, or comes from `restricted/`."""
+    from transforms.release.pictures import find_pictures
+
+    return judge(context, workspace, DATASET_RELEASE, find_pictures)
+
+
 ALL_CHECKS: Final[tuple[AssetChecksDefinition, ...]] = (
     *BATCH_CHECKS,
     shards_hold_what_the_manifest_says,
+    clips_hold_what_they_say,
     participants_are_disjoint,
     class_counts_are_as_promised,
     model_directory_is_whole,
     metrics_follow_from_the_predictions,
     dvc_lock_agrees,
     release_verifies,
+    release_shows_nobody,
 )

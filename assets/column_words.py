@@ -9,7 +9,24 @@ from typing import Final
 
 COLUMN_WORDS: Final[Mapping[str, str]] = {
     "participant_id": "pseudonym of the person",
-    "label": "diagnosis: negative, neutral or positive",
+    "label": "diagnosis; of predictions, the class it belongs to",
+    "clip_id": "one clip: the same second from the front and from the side",
+    "start_s": "where the clip begins, in seconds after the front video's first frame",
+    "front_sequence_id": "the walk as the front camera saw it",
+    "side_sequence_id": "the walk as the side camera saw it",
+    "front_frames": "the clip's frames, as positions in the front sequence",
+    "side_frames": "the clip's frames, as positions in the side sequence",
+    "front_frame_index": "the same frames' index in the front video",
+    "side_frame_index": "the same frames' index in the side video",
+    "offset_s": "when the side video began, in seconds after the front video",
+    "offset_source": "declared in the cohort's table, or estimated from the motion",
+    "offset_confidence": "how sure the estimate of the offset is, 0 to 1",
+    "declared_offset_s": "the offset that the cohort's table states",
+    "estimated_offset_s": "the offset that the motion shows best",
+    "clip_count": "number of clips",
+    "size_px": "side of the square pictures in pixels",
+    "pictures": "restricted: the person's pictures",
+    "checksum": "hash of the pictures",
     "sex": "F or M, where known",
     "age_years": "age at the recording",
     "height_cm": "body height",
@@ -91,7 +108,7 @@ COLUMN_WORDS: Final[Mapping[str, str]] = {
     "sequence_id": "one walk of one person: the sample of the dataset",
     "silhouettes": "the packed silhouettes",
     "shard": "the file that holds the pixels",
-    "stage": "where the recording was lost: intake, extraction or assembly",
+    "stage": "where it was lost: intake, extraction, assembly, or a step of the clips",
     "dataset_version": "version of the dataset the split is of",
     "protocol": "the rule by which sides were made",
     "variant": "the class ratio of the training set, or the fold",
@@ -108,3 +125,10 @@ COLUMN_WORDS: Final[Mapping[str, str]] = {
     "p_positive": "predicted probability of positive",
     "predicted": "the likeliest class",
 }
+
+
+def describe_column(name: str) -> str | None:
+    """Return the words for a column, also for the probability of a class of any label scheme."""
+    if name in COLUMN_WORDS or not name.startswith("p_"):
+        return COLUMN_WORDS.get(name)
+    return f"predicted probability of {name.removeprefix('p_')}"

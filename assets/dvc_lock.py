@@ -7,22 +7,25 @@ what lies there now is pinned, so that a clean `dvc status` never hides a stale 
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import chdir, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from filelock import FileLock
 
 from assets.partitions import Partitioning, list_experiments
-from assets.stage import Stage, lineage_of
+from assets.stage import Stage, input_directories, lineage_of
 from assets.workspace import Workspace
 from transforms.errors import GaitworksError, InputError, IntegrityError, SettingsError
-from transforms.manifest import read_manifest, verify_directory
+from transforms.hashing import is_intact
+from transforms.manifest import read_manifest
 
 if TYPE_CHECKING:
     from dvc.repo import Repo
 
+_Result = TypeVar("_Result")
 _DVC_IS_BUSY_S: Final = 60.0  # a `dvc push` of the user's may hold the repository that long
 _RETRY_EVERY_S: Final = 2.0
 
@@ -41,7 +44,7 @@ def has_dvc(root: Path) -> bool:
 
 def dvc_targets(workspace: Workspace, stage: Stage, partition: str | None = None) -> list[str]:
     """Return the DVC stages that stand for one of ours; a cell of a matrix is one of several."""
-    return list(_parts(workspace, stage, partition))
+    return list(dvc_parts(workspace, stage, partition))
 
 
 def pin_output(workspace: Workspace, stage: Stage, partition: str | None) -> None:
@@ -51,7 +54,7 @@ def pin_output(workspace: Workspace, stage: Stage, partition: str | None) -> Non
     """
     if runs_inside_dvc() or not has_dvc(workspace.path):
         return
-    parts = _parts(workspace, stage, partition)
+    parts = dvc_parts(workspace, stage, partition)
     _commit(workspace, _select_current(workspace, stage, parts, list(parts)))
 
 
@@ -67,7 +70,7 @@ def pin_outputs(workspace: Workspace, stages: Iterable[Stage]) -> list[str]:
     differing = find_disagreements(workspace, stages)
     pinned = []
     for stage in stages:
-        parts = _parts(workspace, stage, None)
+        parts = dvc_parts(workspace, stage, None)
         pinned += _select_current(workspace, stage, parts, [t for t in parts if t in differing])
     _commit(workspace, pinned)
     return pinned
@@ -81,11 +84,11 @@ def find_disagreements(workspace: Workspace, stages: Iterable[Stage]) -> dict[st
     """
     targets = [target for stage in stages for target in dvc_targets(workspace, stage)]
     with _open_repo(workspace.path) as repo, _explained(workspace.path):
-        status: dict[str, Any] = repo.status(targets=targets)
+        status: dict[str, Any] = _once_dvc_is_free(lambda: repo.status(targets=targets))
     return status
 
 
-def _parts(
+def dvc_parts(
     workspace: Workspace, stage: Stage, partition: str | None
 ) -> dict[str, list[str | None]]:
     """Map each DVC stage that stands for one of ours to the partitions its output is made of."""
@@ -111,14 +114,24 @@ def _select_current(
 
 
 def _is_current(workspace: Workspace, stage: Stage, partition: str | None) -> bool:
-    """Tell whether what is published was built from what lies there now, finished or not."""
+    """Tell whether what is published was built from what lies there now, finished or not.
+
+    DVC pins the bytes of what was read, too: all of it must be what its manifest says.
+    """
     directory = stage.directory(workspace, partition)
     try:
         lineage = read_manifest(directory)["facts"].get("lineage")
-        is_whole = not verify_directory(directory, deep=False)
-        return is_whole and bool(lineage == lineage_of(workspace, stage, partition))
+        if lineage != lineage_of(workspace, stage, partition):
+            return False
     except (InputError, IntegrityError):
         return False
+    read = [
+        folder
+        for source in stage.inputs
+        if isinstance(source, Stage)
+        for folder in input_directories(workspace, source, stage, partition)
+    ]
+    return all(is_intact(folder, workspace.hash_cache) for folder in (directory, *read))
 
 
 def _commit(workspace: Workspace, targets: list[str]) -> None:
@@ -128,23 +141,21 @@ def _commit(workspace: Workspace, targets: list[str]) -> None:
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock), _open_repo(workspace.path) as repo, _explained(workspace.path):
         for target in targets:
-            _commit_one(repo, target)
+            _once_dvc_is_free(partial(repo.commit, target, force=True))
 
 
-def _commit_one(repo: "Repo", target: str) -> None:
-    """Commit a stage; while another DVC command holds the repository, wait for it."""
+def _once_dvc_is_free(action: Callable[[], _Result]) -> _Result:
+    """Let DVC do something; while another DVC command holds the repository, wait for it."""
     from dvc.lock import LockError
 
     deadline = time.monotonic() + _DVC_IS_BUSY_S
     while True:
         try:
-            repo.commit(target, force=True)
+            return action()
         except LockError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(_RETRY_EVERY_S)
-        else:
-            return
 
 
 @contextmanager

@@ -98,11 +98,11 @@ def _read_judged(directory: Path) -> "Judged":
 
 
 def _count_confusion(judged: "Judged") -> Iterator[Row]:
-    from transforms.labels import SCOLIOSIS_LABELS
     from transforms.metrics.metrics import confusion_matrix
 
-    for truth, counts in zip(SCOLIOSIS_LABELS, confusion_matrix(judged), strict=True):
-        for predicted, count in zip(SCOLIOSIS_LABELS, counts, strict=True):
+    classes = judged.scheme.classes
+    for truth, counts in zip(classes, confusion_matrix(judged), strict=True):
+        for predicted, count in zip(classes, counts, strict=True):
             yield {"truth": truth, "predicted": predicted, "participants": int(count)}
 
 
@@ -112,9 +112,9 @@ def _trace(
     """Yield the points of a curve for each question, numbered so that they join in order."""
     import numpy as np
 
-    from transforms.metrics.metrics import POSITIVE_SETS, round_off
+    from transforms.metrics.metrics import round_off
 
-    for question, positive in POSITIVE_SETS.items():
+    for question, positive in judged.scheme.questions.items():
         score = judged.probabilities[:, positive].sum(axis=1)
         points = trace(np.minimum(score, 1.0), np.isin(judged.truth, positive))
         for place, (x, y) in enumerate(points):

@@ -21,17 +21,8 @@ from assets.previews import (
 from transforms.manifest import read_manifest
 
 ROW_COUNT: Final = "dagster/row_count"  # Dagster's own name, which the UI shows beside the asset
-# The metrics of the first table, in its order; the others are in the file.
-_HEADLINE: Final = (
-    "any_abnormality/sensitivity",
-    "any_abnormality/specificity",
-    "any_abnormality/auroc",
-    "positive_vs_rest/sensitivity",
-    "positive_vs_rest/specificity",
-    "positive_vs_rest/auroc",
-    "accuracy",
-    "macro_f1",
-)
+# The metrics of each question in the first table, in its order; the others are in the file.
+_HEADLINE: Final = ("sensitivity", "specificity", "auroc")
 
 
 def describe_model(directory: Path) -> Metadata:
@@ -129,9 +120,12 @@ def _show_headline(units: dict[str, Any]) -> MarkdownMetadataValue:
 
     from transforms.describe.formatting import name_metric
     from transforms.describe.results_tables import format_percent
+    from transforms.labels import find_scheme
 
+    questions = find_scheme(units["participant"]["labels"]).questions
+    asked = [f"{question}/{kind}" for question in questions for kind in _HEADLINE]
     rows = []
-    for metric in _HEADLINE:
+    for metric in (*asked, "accuracy", "macro_f1"):
         name, positive = name_metric(metric)
         cells = {
             f"{unit} (n = {found['count']})": format_percent(found["metrics"][metric])

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from dagster import AssetExecutionContext, MaterializeResult
 
+from assets.clips import DUAL_VIEW_CLIPS
 from assets.dataset import SILHOUETTE_SHARDS
 from assets.experiment_previews import describe_evaluation, describe_explanation, describe_model
 from assets.materialise import materialise
@@ -20,24 +21,24 @@ from transforms.progress import Progress
 TRAINED_MODEL: Final = Stage(
     name="trained_model",
     folder=f"{EXPERIMENTS_FOLDER}/{PARTITION}/{MODEL_FOLDER}",
-    inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS),
-    params=("training",),
+    inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS, DUAL_VIEW_CLIPS),
+    params=("training", "dual_view"),
     code_version="3",
     partitioning=Partitioning.EXPERIMENT,
 )
 MODEL_EVALUATION: Final = Stage(
     name="model_evaluation",
     folder=f"{EXPERIMENTS_FOLDER}/{PARTITION}/{EVALUATION_FOLDER}",
-    inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS, TRAINED_MODEL),
-    params=("training", "evaluation"),
+    inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS, DUAL_VIEW_CLIPS, TRAINED_MODEL),
+    params=("training", "dual_view", "evaluation"),
     code_version="3",
     partitioning=Partitioning.EXPERIMENT,
 )
 MODEL_EXPLANATION: Final = Stage(
     name="model_explanation",
     folder=f"{EXPERIMENTS_FOLDER}/{PARTITION}/explanation",
-    inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS, TRAINED_MODEL),
-    params=("training", "explanation"),
+    inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS, DUAL_VIEW_CLIPS, TRAINED_MODEL),
+    params=("training", "dual_view", "explanation"),
     code_version="2",
     partitioning=Partitioning.EXPERIMENT,
 )
@@ -56,9 +57,10 @@ def trained_model(context: AssetExecutionContext, workspace: Workspace) -> Mater
     def build(output: Path, progress: Progress) -> Mapping[str, Any]:
         from training.job import TrainingJob
 
+        pretrained = workspace.settings.dual_view.pretrained
         job = TrainingJob(
             **_job_arguments(workspace, context.partition_key, output),
-            training=workspace.settings.training,
+            pretrained=workspace.path / pretrained if pretrained else None,
         )
         facts = run_job_in_run(
             context,
@@ -97,7 +99,6 @@ def model_evaluation(
         job = EvaluationJob(
             **_job_arguments(workspace, context.partition_key, output),
             model_directory=TRAINED_MODEL.directory(workspace, context.partition_key),
-            training=workspace.settings.training,
             evaluation=workspace.settings.evaluation,
         )
         run_job_in_run(
@@ -128,7 +129,6 @@ def model_explanation(
         job = ExplanationJob(
             **_job_arguments(workspace, context.partition_key, output),
             model_directory=TRAINED_MODEL.directory(workspace, context.partition_key),
-            training=workspace.settings.training,
             explanation=workspace.settings.explanation,
         )
         run_job_in_run(
@@ -152,7 +152,10 @@ def _job_arguments(workspace: Workspace, key: str, output: Path) -> dict[str, An
         "seed": cell.seed,
         "dataset": SILHOUETTE_SHARDS.directory(workspace, None),
         "splits": PARTICIPANT_SPLITS.directory(workspace, None),
+        "clips": DUAL_VIEW_CLIPS.directory(workspace, None),
         "output": output,
         "scratch": workspace.scratch / "training",
         "device": workspace.settings.runtime.device,
+        "training": workspace.settings.training,
+        "dual_view": workspace.settings.dual_view,
     }

@@ -18,7 +18,7 @@ from dagster import (
     TableSchemaMetadataValue,
 )
 
-from assets.column_words import COLUMN_WORDS
+from assets.column_words import describe_column
 
 if TYPE_CHECKING:
     import polars as pl
@@ -114,7 +114,7 @@ def show_columns(path: Path) -> TableSchemaMetadataValue:
         TableColumn(
             field.name,
             type=str(field.type),
-            description=COLUMN_WORDS.get(field.name),
+            description=describe_column(field.name),
             constraints=TableColumnConstraints(nullable=field.nullable),
         )
         for field in pq.read_schema(path)

@@ -65,12 +65,14 @@ class LineProgress:
     def advance(self, count: int = 1, note: str = "") -> None:
         """Count, and write a line when the last one is old or the stretch is over.
 
-        A note without a count is a remark, which is worth a line of its own.
+        A note without a count is a remark, which is worth a line of its own. Work that counts for
+        nothing may follow the end of a stretch, which is said once.
         """
         self._done += count
         now = time.monotonic()
         is_remark = count == 0 and bool(note)
-        if is_remark or self._done >= self._total or now - self._written > _LINE_EVERY_S:
+        is_over = count > 0 and self._done >= self._total
+        if is_remark or is_over or now - self._written > _LINE_EVERY_S:
             self._written = now
             self._write(f"  {self._label}: {self._done}/{self._total} {note}".rstrip())
 

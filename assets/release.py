@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
+from assets.clips import DUAL_VIEW_CLIPS
 from assets.dataset import SILHOUETTE_SHARDS
 from assets.experiments import MODEL_EVALUATION, MODEL_EXPLANATION, TRAINED_MODEL
 from assets.materialise import Metadata, materialise
@@ -15,18 +16,20 @@ from assets.stage import Stage, input_directories, lineage_of, stage_asset
 from assets.workspace import Workspace
 from transforms.progress import Progress
 
+_DESCRIBED_SECTIONS: Final = ("clips", *SNAPSHOT_SECTIONS)
 DATASET_RELEASE: Final = Stage(
     name="dataset_release",
     folder="data/release",
     inputs=(
         SILHOUETTE_SHARDS,
+        DUAL_VIEW_CLIPS,
         PARTICIPANT_SPLITS,
         TRAINED_MODEL,
         MODEL_EVALUATION,
         MODEL_EXPLANATION,
         RESULTS_REPORT,
     ),
-    params=("release", *SNAPSHOT_SECTIONS),
+    params=("release", *_DESCRIBED_SECTIONS),
     code_version="3",
 )
 
@@ -55,9 +58,10 @@ def dataset_release(
             splits_dir=PARTICIPANT_SPLITS.directory(workspace, None),
             evaluation_dirs=input_directories(workspace, MODEL_EVALUATION, DATASET_RELEASE, None),
             release=workspace.settings.release,
-            settings={name: workspace.settings.section(name) for name in SNAPSHOT_SECTIONS},
+            settings={name: workspace.settings.section(name) for name in _DESCRIBED_SECTIONS},
             model_dirs=input_directories(workspace, TRAINED_MODEL, DATASET_RELEASE, None),
             lineage=lineage_of(workspace, DATASET_RELEASE, None),
+            clips_dir=DUAL_VIEW_CLIPS.directory(workspace, None),
         )
         facts: dict[str, Any] = build_release(inputs, output)
         return facts

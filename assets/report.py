@@ -24,6 +24,7 @@ SNAPSHOT_SECTIONS: Final = (
     "shards",
     "splits",
     "training",
+    "dual_view",
     "experiments",
     "evaluation",
     "explanation",

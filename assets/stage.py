@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from dagster import AssetsDefinition, AutomationCondition, MaterializeResult, MetadataValue, asset
+from dagster import (
+    AssetsDefinition,
+    AssetSelection,
+    AutomationCondition,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
 
 from assets.partitions import Partitioning
 from assets.run_choices import StageChoices
@@ -24,11 +31,6 @@ UNFINISHED: Final = "unfinished"
 """The fact in a manifest that lists what a run could not finish and the next one should."""
 BUILT_TAG: Final = "gaitworks/built"
 """The tag that tells in the UI whether an asset waits for a person."""
-
-# Every input is there, none is being built, and every check that guards an input has passed.
-_WHEN_INPUTS_CHANGED: Final = (
-    AutomationCondition.eager() & AutomationCondition.all_deps_blocking_checks_passed()
-).with_label("its inputs have changed and passed their checks")
 
 
 @dataclass(frozen=True)
@@ -131,8 +133,26 @@ def stage_asset(
         owners=[f"team:{owner}"],
         tags={BUILT_TAG: "automatically" if is_automatic else "by_a_person"},
         pool=pool,
-        automation_condition=_WHEN_INPUTS_CHANGED if is_automatic else None,
+        automation_condition=_when_inputs_changed(stage) if is_automatic else None,
     )
+
+
+def _when_inputs_changed(stage: Stage) -> AutomationCondition[Any]:
+    """Return: every input is there, none is being built, what guards an input has passed.
+
+    A source that another input is made from is not waited for: its change comes through that.
+    """
+    made = [source for source in stage.inputs if isinstance(source, Stage)]
+    indirect = [
+        source.name
+        for source in stage.inputs
+        if any(source in one.inputs for one in made) and isinstance(source, Source)
+    ]
+    eager = AutomationCondition.eager()
+    if indirect:
+        eager = eager.ignore(AssetSelection.assets(*indirect))
+    condition = eager & AutomationCondition.all_deps_blocking_checks_passed()
+    return condition.with_label("its inputs have changed and passed their checks")
 
 
 def label(stage: Source | Stage, partition: str | None) -> str:

@@ -24,7 +24,6 @@ from transforms.metrics.brier import brier_interval
 from transforms.metrics.intervals import Interval, correlate, difference_interval, score_interval
 from transforms.metrics.judged import Floats, Judged, average_by_participant
 from transforms.metrics.metrics import (
-    POSITIVE_SETS,
     count_people,
     evidence_of,
     gather_evidence,
@@ -78,7 +77,7 @@ def measure_all(judged: Judged, weights: Floats) -> dict[str, Floats]:
     """Return every metric of metrics.json that has an interval, operating points included."""
     values = measure(judged, weights)
     del values["ece"]  # it has none
-    for question, positive in POSITIVE_SETS.items():
+    for question, positive in judged.scheme.questions.items():
         inside = np.isin(judged.truth, positive)
         score = judged.probabilities[:, positive].sum(axis=1)
         for name, target in TARGET_SENSITIVITIES.items():
@@ -103,7 +102,7 @@ def our_interval(name: str, value: float, spread: Floats, judged: Judged) -> Int
     """Return the interval that metrics.json gives; the Brier score's is not made from a spread."""
     question, _, kind = name.rpartition("/")
     if kind.startswith("at_"):
-        inside = np.isin(judged.truth, POSITIVE_SETS[question])
+        inside = np.isin(judged.truth, judged.scheme.questions[question])
         target = TARGET_SENSITIVITIES[kind.removeprefix("at_")]
         if count_people(judged, inside) < count_needed(target, CONFIDENCE):
             return None

@@ -41,7 +41,7 @@ from training.frame_index import write_index
 from training.frame_store import FrameStore
 from training.samplers import build_sampler
 from transforms.files import canonical_json, sha256_file
-from transforms.settings import TrainingSettings
+from transforms.training_settings import TrainingSettings
 
 SETTINGS: Final = TrainingSettings(identities_per_batch=64, sequences_per_identity=1)
 """64 different sequences x 30 frames."""

@@ -33,7 +33,7 @@ from training.batches import BatchStream
 from training.loop import compute_losses
 from training.models.classifier import ModelOutput
 from training.models.registry import build_model
-from transforms.settings import TrainingSettings
+from transforms.training_settings import TrainingSettings
 
 SETTINGS: Final = TrainingSettings()
 LOSSES: Final = ("cross_entropy", "triplet")

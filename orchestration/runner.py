@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from dagster import (
     AssetCheckEvaluation,
-    AssetSelection,
+    AssetKey,
     DagsterInstance,
     DagsterRunStatus,
+    Definitions,
+    JobDefinition,
     RunsFilter,
-    materialize,
 )
 from dagster._core.errors import (
     DagsterAssetCheckFailedError,
@@ -30,6 +31,7 @@ from orchestration.instance import is_checked, mark_checked, open_instance
 from orchestration.interrupts import watch_interrupts
 from orchestration.partition_keys import register_partitions
 from transforms.errors import GaitworksError, SettingsError
+from transforms.suggestions import suggest
 
 Report = Callable[[str], None]
 
@@ -54,7 +56,8 @@ def select_stages(names: Sequence[str]) -> list[Stage]:
     known = {stage.name: stage for stage in STAGES}
     for name in names:
         if name not in known:
-            raise SettingsError("no such stage", expected=", ".join(known), found=name)
+            fix = suggest(name, known, otherwise="name stages, or none to run all of them")
+            raise SettingsError("no such stage", expected=", ".join(known), found=name, fix=fix)
     return [stage for stage in STAGES if not names or stage.name in names]
 
 
@@ -74,6 +77,7 @@ def partitions_to_run(
             f"{stage.name} has no such partition",
             expected=", ".join(keys) or "(none exist)",
             found=partition,
+            fix="name the stages to run: `gaitworks run --partition KEY STAGE ...`",
         )
     if not keys:
         raise SettingsError(
@@ -95,7 +99,8 @@ def run_stages(
 ) -> list[Outcome]:
     """Bring stages up to date, in order; what is fresh and checked is left alone.
 
-    A partition that fails does not keep the others of its stage from being built.
+    A partition that not every stage has is refused before any of them runs. One that fails does not
+    keep the others of its stage from being built.
 
     Raises:
         GaitworksError: a stage or one of its blocking checks failed; later stages did not run.
@@ -103,8 +108,8 @@ def run_stages(
     outcomes: list[Outcome] = []
     runner = _Runner(workspace, force=force, report=report)
     with _lock_runs(workspace, report), closing(runner):
-        for stage in stages:
-            keys = partitions_to_run(workspace, stage, partition)
+        plan = [(stage, partitions_to_run(workspace, stage, partition)) for stage in stages]
+        for stage, keys in plan:
             failures: list[GaitworksError] = []
             for key in keys:
                 try:
@@ -126,6 +131,7 @@ class _Runner:
         self._force = force
         self._report = report
         self._instance: DagsterInstance | None = None
+        self._job: JobDefinition | None = None
 
     def bring_up_to_date(self, stage: Stage, key: str | None) -> Outcome:
         workspace, began = self._workspace, time.monotonic()
@@ -134,7 +140,7 @@ class _Runner:
             self._report(f"✓ {label(stage, key)}: up to date")
         else:
             self._report(f"▶ {label(stage, key)}")
-            _run_one(workspace, self._open_instance(), stage, key, force=self._force)
+            self._run(stage, key)
             mark_checked(workspace, stage, key)
             self._report(f"✓ {label(stage, key)}: {time.monotonic() - began:.1f} s")
         return Outcome(
@@ -148,6 +154,46 @@ class _Runner:
     def close(self) -> None:
         if self._instance is not None:
             self._instance.dispose()
+
+    def _run(self, stage: Stage, partition: str | None) -> None:
+        instance = self._open_instance()
+        try:
+            with watch_interrupts() as raise_if_interrupted:
+                self._resolve_job().execute_in_process(
+                    asset_selection=[AssetKey(stage.name)],
+                    instance=instance,
+                    partition_key=partition,
+                    tags={LAUNCHED_BY_TAG: LAUNCHED_BY_CLI},
+                    run_config={
+                        "ops": {stage.name: {"config": {"force": self._force}}},
+                        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                    },
+                )
+                raise_if_interrupted()
+        except DagsterExecutionInterruptedError:
+            raise KeyboardInterrupt from None  # Ctrl-C: no defect to show a traceback for
+        except DagsterAssetCheckFailedError as error:
+            raise GaitworksError(
+                "a check that guards everything after it failed",
+                where=label(stage, partition),
+                found="; ".join(_failed_checks(instance, stage)),
+                fix="mend that and run again; `gaitworks ui` shows the whole list under the "
+                "asset's checks",
+            ) from error
+
+    def _resolve_job(self) -> JobDefinition:
+        """Return the job that the UI's **Materialize** runs, too.
+
+        The UI knows its name and shows such a run under the names of its assets.
+        """
+        if self._job is None:
+            defs = Definitions(
+                assets=[*SOURCE_SPECS, *ASSETS],
+                asset_checks=list(ALL_CHECKS),
+                resources={"workspace": self._workspace},
+            )
+            self._job = defs.resolve_implicit_global_asset_job_def()
+        return self._job
 
     def _open_instance(self) -> DagsterInstance:
         if self._instance is None:
@@ -199,40 +245,6 @@ def _end_killed_runs(instance: DagsterInstance) -> None:
     for run in instance.get_runs(unfinished):
         instance.report_run_failed(run, "the command that ran this was killed")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
-
-
-def _run_one(
-    workspace: Workspace,
-    instance: DagsterInstance,
-    stage: Stage,
-    partition: str | None,
-    *,
-    force: bool,
-) -> None:
-    try:
-        with watch_interrupts() as raise_if_interrupted:
-            materialize(
-                [*SOURCE_SPECS, *ASSETS, *ALL_CHECKS],
-                selection=AssetSelection.assets(stage.name),
-                instance=instance,
-                resources={"workspace": workspace},
-                partition_key=partition,
-                tags={LAUNCHED_BY_TAG: LAUNCHED_BY_CLI},
-                run_config={
-                    "ops": {stage.name: {"config": {"force": force}}},
-                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                },
-            )
-            raise_if_interrupted()
-    except DagsterExecutionInterruptedError:
-        raise KeyboardInterrupt from None  # Ctrl-C, which is no defect to show a traceback for
-    except DagsterAssetCheckFailedError as error:
-        raise GaitworksError(
-            "a check that guards everything after it failed",
-            where=label(stage, partition),
-            found="; ".join(_failed_checks(instance, stage)),
-            fix="`gaitworks ui` shows the whole list under the asset's checks",
-        ) from error
 
 
 def _failed_checks(instance: DagsterInstance, stage: Stage) -> list[str]:

@@ -26,6 +26,7 @@ def test_definitions_load_with_the_known_assets() -> None:
         "silhouette_sequences",
         "extraction_score",
         "silhouette_shards",
+        "dual_view_clips",
         "participant_splits",
         "trained_model",
         "model_evaluation",

@@ -1,6 +1,6 @@
 """The sequences of one side of a split, as numbers that models and samplers take."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -8,7 +8,7 @@ import polars as pl
 from training.frame_index import Positions
 from training.frame_store import FrameStore
 from transforms.errors import InputError
-from transforms.labels import label_index
+from transforms.labels import SCOLIOSIS, LabelScheme, find_scheme
 
 SPLIT_NAME = "split.parquet"
 
@@ -18,11 +18,12 @@ class SequenceSet:
     """Some sequences of a dataset, sorted by their ids; all arrays run along them.
 
     Attributes:
-        table: the columns sequence_id, participant_id and label.
+        table: the columns sequence_id, participant_id and label, the diagnosis.
         positions: where the frame store holds each sequence.
-        labels: class index, see `transforms.labels`.
+        labels: class index.
         lengths: number of frames.
         participants: a number per participant, counted in the order of their ids.
+        scheme: of the labels.
     """
 
     table: pl.DataFrame
@@ -30,20 +31,25 @@ class SequenceSet:
     labels: Positions
     lengths: Positions
     participants: Positions
+    scheme: LabelScheme = SCOLIOSIS
 
     def __len__(self) -> int:
         return len(self.positions)
 
+    def take(self, places: Positions) -> "SequenceSet":
+        """Return the sequences at some places of this set, in that order."""
+        return replace(
+            self,
+            table=self.table[places],
+            positions=self.positions[places],
+            labels=self.labels[places],
+            lengths=self.lengths[places],
+            participants=self.participants[places],
+        )
+
     def share(self, rank: int, world_size: int) -> "SequenceSet":
         """Return the part of one of `world_size` processes: every so manieth sequence."""
-        part = slice(rank, None, world_size)
-        return SequenceSet(
-            table=self.table.gather_every(world_size, rank),
-            positions=self.positions[part],
-            labels=self.labels[part],
-            lengths=self.lengths[part],
-            participants=self.participants[part],
-        )
+        return self.take(np.arange(rank, len(self), world_size))
 
     @property
     def participant_count(self) -> int:
@@ -55,7 +61,7 @@ def select_side(split: pl.DataFrame, variant: str, side: str, store: FrameStore)
     """Return the sequences of one side of one variant.
 
     Raises:
-        InputError: the split has no such variant.
+        InputError: the split has no such variant, or labels of no scheme.
         IntegrityError: a sequence of the split is not in the store.
     """
     variants = sorted(split["variant"].unique().to_list())
@@ -73,7 +79,8 @@ def select_side(split: pl.DataFrame, variant: str, side: str, store: FrameStore)
         .sort("sequence_id")
     )
     positions = store.index.find_positions(table["sequence_id"].to_list())
-    indices = {label: label_index(label) for label in table["label"].unique()}
+    scheme = find_scheme(split["label"].unique(), where=SPLIT_NAME)
+    indices = {label: scheme.class_index(label) for label in table["label"].unique()}
     ranks = table["participant_id"].rank("dense").cast(pl.Int64).to_numpy()
     return SequenceSet(
         table=table,
@@ -81,4 +88,5 @@ def select_side(split: pl.DataFrame, variant: str, side: str, store: FrameStore)
         labels=table["label"].replace_strict(indices, return_dtype=pl.Int64).to_numpy(),
         lengths=store.lengths[positions],
         participants=ranks.astype(np.int64) - 1,
+        scheme=scheme,
     )

@@ -99,12 +99,12 @@ def explain_walk(
     """
     pixels, times = np.ascontiguousarray(silhouettes[:frame_cap]), times_s[:frame_cap]
     cycle = follow_cycle(np.rint(pixels * 255).astype(np.uint8), times, view)
-    walk = Walk({"view": view}, pixels, times, cycle)
+    walk = Walk({"view": view}, pixels, times, cycle, described.scheme)
     model = described.model
     _, maps = explain_sequence(
         model, torch.from_numpy(pixels), torch.from_numpy(reference.silhouette), explained
     )
-    label = described.classes[explained]
+    label = described.scheme.classes[explained]
     one = SequenceMaps(
         sequence_id="",
         participant_id="",

@@ -11,6 +11,7 @@ from training.data import SequenceSet
 from training.frame_store import FrameStore
 from transforms.explanation.cycle import Cycle, follow_cycle
 from transforms.explanation.shares import Floats
+from transforms.labels import LabelScheme
 from transforms.schemas import SEQUENCES
 from transforms.shards.parquet import list_values, read_table
 from transforms.shards.reader import SilhouetteDataset
@@ -24,10 +25,11 @@ class Walk:
     silhouettes: Floats  # (frame, 64, 44) in [0, 1]
     times_s: NDArray[np.float64]  # (frame,)
     cycle: Cycle | None
+    scheme: LabelScheme
 
 
 def choose_sequences(sequences: SequenceSet, per_class: int) -> SequenceSet:
-    """Return at most so many sequences of each class, of as many participants as there are.
+    """Return at most so many sequences of each label, of as many participants as there are.
 
     The first sequence of every participant comes before the second of any, by their ids.
     """
@@ -36,13 +38,7 @@ def choose_sequences(sequences: SequenceSet, per_class: int) -> SequenceSet:
     )
     ranked = order.sort("turn", "sequence_id")
     places = ranked.group_by("label").head(per_class)["place"].sort().to_numpy()
-    return SequenceSet(
-        table=sequences.table[places],
-        positions=sequences.positions[places],
-        labels=sequences.labels[places],
-        lengths=sequences.lengths[places],
-        participants=sequences.participants[places],
-    )
+    return sequences.take(places)
 
 
 def read_walks(
@@ -64,5 +60,6 @@ def read_walks(
         silhouettes = store.read(int(position), cap=cap)[0, 0]
         times_s = np.asarray(times[row["shard"]][row["row"]][:cap], dtype=np.float64)
         grey = np.rint(silhouettes * 255).astype(np.uint8)
-        walks.append(Walk(row, silhouettes, times_s, follow_cycle(grey, times_s, row["view"])))
+        cycle = follow_cycle(grey, times_s, row["view"])
+        walks.append(Walk(row, silhouettes, times_s, cycle, chosen.scheme))
     return walks

@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 
-from training.data import SPLIT_NAME, SequenceSet, select_side
-from training.frame_store import FrameStore, open_frame_store
+from torch import nn
+
+from training.data import SPLIT_NAME, SequenceSet
+from training.experiment_data import ExperimentData, open_experiment
 from training.job import FinishedModelJob
 from training.model_card import load_model
-from training.models.classifier import SilhouetteClassifier
+from training.sample_store import SampleStore
 from transforms.errors import InputError
-from transforms.files import sha256_file
 from transforms.progress import Progress
-from transforms.shards.reader import SilhouetteDataset, open_dataset
-from transforms.splits.load import load_split
 
 
 @dataclass(frozen=True)
@@ -19,16 +18,15 @@ class FinishedModel:
     """What a job on the test side works with.
 
     Attributes:
-        lineage: the hashes of dataset and split, which the model was trained on too.
+        data: the dataset and split that the model was trained on too.
         model: on the CPU.
         test: the test side of the job's variant, not empty.
         selection: its selection side, on which the model was chosen; may be empty.
     """
 
-    dataset: SilhouetteDataset
-    lineage: dict[str, str]
-    model: SilhouetteClassifier
-    store: FrameStore
+    data: ExperimentData
+    model: nn.Module
+    store: SampleStore
     test: SequenceSet
     selection: SequenceSet
 
@@ -47,20 +45,14 @@ def open_finished_model(
         InputError: the split has no such variant, or its test side is empty.
         IntegrityError: model, dataset and split do not belong together, or bytes are damaged.
     """
-    dataset = open_dataset(job.dataset)
-    split = load_split(job.splits / SPLIT_NAME, dataset.version)
-    lineage = {
-        "dataset_version": dataset.version,
-        "split_sha256": sha256_file(job.splits / SPLIT_NAME),
-    }
-    model = load_model(job, lineage)
-    store = open_frame_store(dataset, job.scratch, progress)
-    test = select_side(split, job.variant, "test", store)
+    data = open_experiment(job)
+    model = load_model(data, job.model_directory)
+    store = data.open_store(progress)
+    test = data.select("test", store)
     if not len(test):
         raise InputError(
             f"no sequence to {purpose}",
             where=f"{SPLIT_NAME}, {job.variant}",
             fix="raise splits.test_fraction",
         )
-    selection = select_side(split, job.variant, "selection", store)
-    return FinishedModel(dataset, lineage, model, store, test, selection)
+    return FinishedModel(data, model, store, test, data.select("selection", store))

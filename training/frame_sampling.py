@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from training.frame_index import Positions
 from transforms.compiled import compile_function
-from transforms.settings import FrameSampling
+from transforms.training_settings import FrameSampling
 
 _Kernel = Callable[[Positions, NDArray[np.float64], Positions], None]
 

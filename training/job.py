@@ -9,17 +9,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from transforms.errors import SettingsError
-from transforms.settings import (
-    EvaluationSettings,
-    ExplanationSettings,
-    Name,
-    Seed,
-    TrainingSettings,
-)
-from transforms.settings_section import Section
+from transforms.settings import EvaluationSettings, ExplanationSettings
+from transforms.settings_section import Name, Section, Seed
+from transforms.training_settings import DualViewSettings, TrainingSettings
 
 
-class _ExperimentJob(Section):
+class ExperimentJob(Section):
     """What training and evaluation of one experiment share.
 
     Attributes:
@@ -27,6 +22,8 @@ class _ExperimentJob(Section):
         model: a name of `training.models.registry`.
         dataset: the published shards.
         splits: the directory that holds `split.parquet`.
+        clips: the published clips of two views; only read for models of clips.
+        pretrained: the file that `dual_view.pretrained` names; only read in their training.
         output: an existing empty directory for the results.
         scratch: where caches, locks and checkpoints may stay between runs.
     """
@@ -41,15 +38,18 @@ class _ExperimentJob(Section):
     scratch: Path
     device: Literal["auto", "cpu", "cuda"] = "auto"
     training: TrainingSettings
+    clips: Path | None = None
+    dual_view: DualViewSettings = DualViewSettings()
+    pretrained: Path | None = None
 
 
-class TrainingJob(_ExperimentJob):
+class TrainingJob(ExperimentJob):
     """Train one model; writes model.safetensors, model.json and history.csv."""
 
     kind: Literal["training"] = "training"
 
 
-class FinishedModelJob(_ExperimentJob):
+class FinishedModelJob(ExperimentJob):
     """What is done with a trained model and the test side.
 
     Attributes:

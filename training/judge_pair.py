@@ -5,13 +5,15 @@ from typing import NoReturn
 from training.card_file import Card
 from transforms.errors import RefusalError, SettingsError
 from transforms.extract.single import ExtractedWalk
+from transforms.published import PAPER_NAMES
 
 
-def reads_two_views(card: Card) -> bool:
-    """Return whether the model of a card reads a front and a side view at once."""
-    from training.models.dual_view import DUAL_VIEW_MODELS
+def reads_clips(card: Card) -> bool:
+    """Return whether the model of a card reads clips of a front and a side view."""
+    from training.models.registry import MODELS
 
-    return card.get("model") in DUAL_VIEW_MODELS
+    name = PAPER_NAMES.get(str(card.get("model")), str(card.get("model")))
+    return name in MODELS and MODELS[name].reads == "clips"
 
 
 def require_view_count(card: Card, count: int) -> None:
@@ -20,15 +22,16 @@ def require_view_count(card: Card, count: int) -> None:
     Raises:
         SettingsError: it reads one, and two were given, or the other way round.
     """
-    from training.models.dual_view import DUAL_VIEW_MODELS
+    from training.models.registry import MODELS
 
-    wanted = 2 if reads_two_views(card) else 1
+    wanted = 2 if reads_clips(card) else 1
     if count == wanted:
         return
+    of_clips = ", ".join(name for name, recipe in MODELS.items() if recipe.reads == "clips")
     raise SettingsError(
         f"the model {card.get('model')} reads {wanted} video(s) of a walk",
         where="VIDEO2",
-        expected="a model of two views: " + ", ".join(sorted(DUAL_VIEW_MODELS))
+        expected=f"a model of two views: {of_clips}"
         if count == 2
         else "two videos, the front view first",
         found=f"{count} video(s)",
@@ -48,10 +51,10 @@ def judge_pair(
         offset_s: how many seconds after the first video the second begins; None: to be estimated.
 
     Raises:
-        RefusalError: always, until models of two views are trained from clips.
+        RefusalError: always, until a pair of videos becomes clips here.
     """
     raise RefusalError(
-        "models of two views are not trained yet: there is none to judge a pair with",
+        "a pair of videos is not judged yet: nothing here makes clips of it",
         where=str(card.get("experiment")),
         found=f"{len(front.times_s)} and {len(side.times_s)} frames"
         + ("" if offset_s is None else f", {offset_s:g} s apart"),

@@ -133,9 +133,9 @@ def judge_walk(described: DescribedModel, silhouettes: Floats, times_s: Reals) -
         parts = _judge_parts(described.model, frames, spans)
     middles = [(times_s[start] + times_s[stop - 1]) / 2 for start, stop in spans]
     return Judgement(
-        described.classes,
+        described.scheme.classes,
         whole,
-        parts.reshape(len(spans), len(described.classes)),
+        parts.reshape(len(spans), len(described.scheme.classes)),
         np.array(middles, dtype=np.float64),
         len(frames),
     )

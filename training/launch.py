@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from transforms.errors import SettingsError
-from transforms.settings import TrainingSettings
+from transforms.training_settings import Precision
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -24,11 +24,11 @@ def is_first_process() -> bool:
     return read_process_count() == 1 or os.environ["RANK"] == "0"
 
 
-def launch_fabric(settings: TrainingSettings, device: str) -> "Fabric":
+def launch_fabric(precision: Precision, device: str) -> "Fabric":
     """Return Fabric on the device of this process, joined with the others if there are any.
 
     Args:
-        settings: the precision.
+        precision: of the forward pass.
         device: `cpu` or `cuda`; processes meet over gloo or NCCL.
 
     Raises:
@@ -40,16 +40,16 @@ def launch_fabric(settings: TrainingSettings, device: str) -> "Fabric":
     from lightning_fabric.strategies.ddp import DDPStrategy
 
     # Fabric would warn and train in bf16 instead.
-    if settings.precision == "16-mixed" and device != "cuda":
+    if precision == "16-mixed" and device != "cuda":
         raise SettingsError(
             "fp16 needs a CUDA device",
             where="training.precision",
             expected="32-true or bf16-mixed",
-            found=settings.precision,
+            found=precision,
         )
     process_count = read_process_count()
     if process_count == 1:
-        return Fabric(accelerator=device, devices=1, precision=settings.precision)
+        return Fabric(accelerator=device, devices=1, precision=precision)
     local_count = int(os.environ["LOCAL_WORLD_SIZE"])
     if device == "cuda" and local_count > torch.cuda.device_count():
         raise SettingsError(
@@ -68,7 +68,7 @@ def launch_fabric(settings: TrainingSettings, device: str) -> "Fabric":
             timeout=_PATIENCE,
             forward_sync_buffers=False,
         ),
-        precision=settings.precision,
+        precision=precision,
     )
     fabric.launch()
     return fabric

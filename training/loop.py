@@ -25,19 +25,22 @@ from training.checkpoint import (
 )
 from training.data import SequenceSet
 from training.divergence import require_finite_losses, require_finite_weights
-from training.frame_store import FrameStore
 from training.gather import gather_rows
 from training.history import HistoryRow, has_run_out, rose_at
 from training.losses import Loss, cross_entropy_loss, triplet_loss
 from training.models.classifier import ModelOutput
+from training.models.dual_view import DualViewClassifier
+from training.models.recipe import ModelSettings
 from training.models.registry import build_model, find_model
 from training.optimisers import build_optimiser, capture_state, restore_state
 from training.predict import predict_probabilities, sequence_accuracy
+from training.pretrained import load_pretrained
+from training.sample_store import SampleStore
 from training.samplers import build_sampler
 from training.synced_norm import synchronise_norms
 from transforms.errors import IntegrityError
 from transforms.progress import NoProgress, Progress
-from transforms.settings import TrainingSettings
+from transforms.training_settings import TrainingSettings
 
 # Losses stay on the device for this many steps: reading one each step would make it wait.
 _REPORT_EVERY_STEPS: Final = 10
@@ -45,14 +48,22 @@ _REPORT_EVERY_STEPS: Final = 10
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """What is trained on what; equal values give equal results."""
+    """What is trained on what; equal values give equal results.
+
+    Attributes:
+        model_settings: what the model is built from.
+        settings: what it is trained by; of a model of walks the same.
+        pretrained: a file of weights to begin with.
+    """
 
     model: str
+    model_settings: ModelSettings
     settings: TrainingSettings
     seed: int
-    store: FrameStore
+    store: SampleStore
     train: SequenceSet
     selection: SequenceSet
+    pretrained: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +117,12 @@ def train_model(
         rank=fabric.global_rank,
         world_size=fabric.world_size,
     )
-    module: nn.Module = build_model(run.model, settings, run.seed)
+    module: nn.Module = build_model(
+        run.model, run.model_settings, run.seed, len(run.train.scheme.classes)
+    )
+    if run.pretrained is not None:
+        assert isinstance(module, DualViewClassifier)  # no other model has such a setting
+        load_pretrained(module, run.pretrained)
     if fabric.world_size > 1:
         module = synchronise_norms(module, fabric.device)
     optimiser = build_optimiser(module, settings)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from training.checkpoint import Tensors
-from transforms.settings import TrainingSettings
+from transforms.training_settings import TrainingSettings
 
 _SEPARATOR: Final = "/"  # in no name of a parameter
 

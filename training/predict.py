@@ -9,16 +9,15 @@ import torch
 from torch import nn
 
 from training.data import SequenceSet
-from training.frame_store import FrameStore
 from training.models.classifier import ModelOutput
-from transforms.labels import SCOLIOSIS_LABELS
+from training.sample_store import SampleStore
 from transforms.progress import Progress
-from transforms.settings import TrainingSettings
+from transforms.training_settings import TrainingSettings
 
 
 def predict_probabilities(
     model: nn.Module,
-    store: FrameStore,
+    store: SampleStore,
     sequences: SequenceSet,
     settings: TrainingSettings,
     device: torch.device,
@@ -30,17 +29,17 @@ def predict_probabilities(
     of them. The logits are averaged over parts, scaled as in training and put through a softmax.
     The model is left in the mode it came in.
     """
-    probabilities = np.zeros((len(sequences), len(SCOLIOSIS_LABELS)), dtype=np.float64)
+    rows: list[npt.NDArray[np.float64]] = []
     was_training = model.training
     model.eval()
     with torch.inference_mode():
-        for row, position in enumerate(sequences.positions):
+        for position in sequences.positions:
             silhouettes = store.read(int(position), cap=settings.evaluation_frame_cap)
             output: ModelOutput = model(torch.from_numpy(silhouettes).to(device))
-            probabilities[row] = output.probabilities()[0].cpu().numpy()
+            rows.append(output.probabilities()[0].cpu().numpy())
             progress.advance()
     model.train(was_training)
-    return probabilities
+    return np.stack(rows) if rows else np.zeros((0, 0))
 
 
 def sequence_accuracy(probabilities: npt.NDArray[np.float64], sequences: SequenceSet) -> float:

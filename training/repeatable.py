@@ -3,17 +3,20 @@
 import os
 
 
+def prepare_repeatable() -> None:
+    """Set what must be set before torch is imported for the first time."""
+    # cuBLAS reads this when it starts; without it deterministic mode refuses matrix products.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+
 def compute_repeatably(cpu_threads: int, *, compiles: bool = False) -> None:
     """Ask torch for deterministic kernels and a fixed number of threads in this process.
-
-    Call it before torch is imported for the first time.
 
     Args:
         cpu_threads: of this process.
         compiles: whether `torch.compile` will be used.
     """
-    # cuBLAS reads this when it starts; without it deterministic mode refuses matrix products.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    prepare_repeatable()
     import torch
 
     torch.set_num_threads(cpu_threads)

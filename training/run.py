@@ -19,7 +19,7 @@ from training.failures import accept_termination, raise_on_termination, translat
 from training.history import HISTORY_NAME, parse_history
 from training.job import EvaluationJob, Job, TrainingJob, read_job
 from training.launch import is_first_process, read_process_count
-from training.repeatable import compute_repeatably
+from training.repeatable import compute_repeatably, prepare_repeatable
 from training.reporting import JsonReporter, Reporter, open_reporter, split_arguments
 from transforms.errors import GaitworksError, SettingsError
 from transforms.processes import exit_with_parent
@@ -64,9 +64,14 @@ def run_job(job: Job, progress: Progress) -> dict[str, Any]:
     Returns:
         What it was computed with: `device` and `process_count`.
     """
-    compute_repeatably(job.training.cpu_threads, compiles=job.training.compile_step)
+    prepare_repeatable()
     import torch
 
+    from training.models.registry import find_model
+
+    is_of_clips = find_model(job.model).reads == "clips"
+    threads = (job.dual_view if is_of_clips else job.training).cpu_threads
+    compute_repeatably(threads, compiles=job.training.compile_step)
     device = job.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"

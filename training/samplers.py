@@ -14,7 +14,7 @@ from training.data import SequenceSet
 from training.frame_index import Positions
 from training.frame_sampling import draw_distinct, draw_frames
 from transforms.errors import SettingsError
-from transforms.settings import FrameSampling, TrainingSettings
+from transforms.training_settings import FrameSampling, TrainingSettings
 
 
 @dataclass(frozen=True)
@@ -151,8 +151,9 @@ def build_sampler(sequences: SequenceSet, settings: TrainingSettings, seed: int)
 
     Args:
         sequences: the training side.
-        settings: the size of a batch, what an identity is, whether the classes take turns (see
-            `BalancedDraw`) and which frames are drawn (see `training.frame_sampling`).
+        settings: the size of a batch, what an identity is, whether the classes take turns or every
+            identity comes once before any comes again (see `BalancedDraw`), and which frames are
+            drawn (see `training.frame_sampling`).
         seed: of everything that is drawn.
 
     Raises:
@@ -177,6 +178,8 @@ def build_sampler(sequences: SequenceSet, settings: TrainingSettings, seed: int)
             found=1,
         )
     identities: IdentityDraw = UniformDraw(identity_count)
+    if settings.batch_balance == "epochs":
+        identities = BalancedDraw((np.arange(identity_count),), seed)
     if settings.batch_balance == "classes":
         labels = sequences.labels[members[offsets[:-1]]]
         classes = tuple(np.flatnonzero(labels == label) for label in np.unique(labels))

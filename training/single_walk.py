@@ -17,7 +17,8 @@ from transforms.extract.result import ACCEPTED
 from transforms.extract.single import ExtractedWalk, WalkRequest, require_accepted
 from transforms.extract.version import EXTRACTION_VERSION
 from transforms.extract.walk_process import WalkProcess
-from transforms.metrics.own_test import describe_own_test, questions_of, read_own_test
+from transforms.labels import LabelScheme
+from transforms.metrics.own_test import describe_own_test, read_own_test
 from transforms.stopwatch import Stopwatch
 
 if TYPE_CHECKING:
@@ -156,8 +157,8 @@ def predict_walk(
         "model": _describe_model(card, place),
         "videos": [described_walk],
         **judgement.describe(),
-        "questions": _answer_questions(judgement.classes, judgement.whole),
-        "own_test": describe_own_test(own_test, judgement.classes, label),
+        "questions": _answer_questions(described.scheme, judgement.whole),
+        "own_test": describe_own_test(own_test, described.scheme, label),
         "explanation": explanation.describe(),
     }
     return Prediction(document, walk, judgement, explanation)
@@ -165,18 +166,18 @@ def predict_walk(
 
 def _cpu_threads(card: Card) -> int:
     """Return the number of threads that judged the test; a card that is wrong is refused later."""
-    training = card.get("training")
+    training = card.get("training") or card.get("dual_view")
     threads = training.get("cpu_threads") if isinstance(training, dict) else None
     return threads if isinstance(threads, int) and 1 <= threads <= 256 else 1
 
 
-def _answer_questions(classes: Sequence[str], whole: "NDArray[Any]") -> Json:
+def _answer_questions(scheme: LabelScheme, whole: "NDArray[Any]") -> Json:
     return {
         name: {
-            "classes": [classes[index] for index in indices],
+            "classes": [scheme.classes[index] for index in indices],
             "probability": float(whole[list(indices)].sum()),
         }
-        for name, indices in questions_of(classes).items()
+        for name, indices in scheme.questions.items()
     }
 
 

@@ -30,7 +30,7 @@ class StreamedSequence:
     Attributes:
         sequence_id: its id.
         participant_id: whose it is.
-        label: the class's name, see `transforms.labels`.
+        label: the diagnosis, see `transforms.labels`.
         frames: uint8 [frame, height, width] in 0..255.
     """
 

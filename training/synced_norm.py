@@ -52,7 +52,7 @@ def synchronise_norms(module: nn.Module, device: torch.device) -> nn.Module:
         return converted
     for parent in list(module.modules()):
         for name, child in parent.named_children():
-            if isinstance(child, nn.BatchNorm1d | nn.BatchNorm2d):
+            if isinstance(child, _BatchNorm):
                 synced = SyncedBatchNorm(child.num_features, child.eps, child.momentum)
                 synced.load_state_dict(child.state_dict())
                 setattr(parent, name, synced)

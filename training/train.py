@@ -15,21 +15,19 @@ from filelock import FileLock
 
 from training.card_file import CARD_NAME, MODEL_NAME
 from training.checkpoint import save_tensors
-from training.data import SPLIT_NAME, SequenceSet, select_side
-from training.frame_store import open_frame_store
+from training.data import SPLIT_NAME, SequenceSet
+from training.experiment_data import ExperimentData, open_experiment
 from training.history import HISTORY_NAME, format_history
 from training.job import TrainingJob
 from training.launch import launch_fabric
 from training.loop import TrainedModel, TrainingRun, train_model
 from training.model_card import describe_model
-from training.models.registry import find_model
+from training.sample_store import SampleStore
 from training.scratch import is_whole
-from transforms.errors import InputError
+from transforms.errors import InputError, IntegrityError, SettingsError
 from transforms.files import canonical_json, publish_directory, sha256_bytes, sha256_file
 from transforms.manifest import write_manifest
 from transforms.progress import NoProgress, Progress
-from transforms.shards.reader import open_dataset
-from transforms.splits.load import load_split
 
 # Raised whenever equal jobs would give other weights.
 _CODE_VERSION: Final = "3"
@@ -49,15 +47,9 @@ def run_training(job: TrainingJob, *, device: str, progress: Progress) -> None:
         IntegrityError: dataset and split do not belong together.
         GaitworksError: training diverged.
     """
-    find_model(job.model)
-    dataset = open_dataset(job.dataset)
-    split = load_split(job.splits / SPLIT_NAME, dataset.version)
-    lineage = {
-        "dataset_version": dataset.version,
-        "split_sha256": sha256_file(job.splits / SPLIT_NAME),
-    }
-    fabric = launch_fabric(job.training, device)
-    fingerprint = _fingerprint(job, lineage, device, fabric.world_size)
+    data = open_experiment(job)
+    fabric = launch_fabric(data.model_settings.precision, device)
+    fingerprint = _fingerprint(data, device, fabric.world_size)
     scratch = job.scratch / "runs" / fingerprint[:32]
     scratch.mkdir(parents=True, exist_ok=True)
     lock: AbstractContextManager[object] = nullcontext()
@@ -70,23 +62,14 @@ def run_training(job: TrainingJob, *, device: str, progress: Progress) -> None:
         # The others wait here for the lock, too.
         if not fabric.broadcast(fabric.is_global_zero and is_whole(finished)):
             with fabric.rank_zero_first():  # it is built once, by the process that tells of it
-                store = open_frame_store(dataset, job.scratch, progress)
-            run = TrainingRun(
-                model=job.model,
-                settings=job.training,
-                seed=job.seed,
-                store=store,
-                train=select_side(split, job.variant, "train", store),
-                selection=select_side(split, job.variant, "selection", store),
-            )
-            if not len(run.train):
-                raise InputError("no sequence to train on", where=f"{SPLIT_NAME}, {job.variant}")
+                store = data.open_store(progress)
+            run = _plan_run(data, store)
             trained = train_model(
                 run, checkpoints, fabric=fabric, label=job.experiment, progress=progress
             )
             if fabric.is_global_zero:
                 with publish_directory(finished) as staging:
-                    _write_result(staging, job, run, trained, lineage)
+                    _write_result(staging, data, run, trained)
                     write_manifest(staging, kind="trained_model", facts={})
         if fabric.is_global_zero:
             # The result is safe now; a kill between the two lines leaves them for the next run.
@@ -95,7 +78,45 @@ def run_training(job: TrainingJob, *, device: str, progress: Progress) -> None:
                 shutil.copyfile(finished / name, job.output / name)
 
 
-def _fingerprint(job: TrainingJob, lineage: dict[str, str], device: str, process_count: int) -> str:
+def _plan_run(data: ExperimentData, store: SampleStore) -> TrainingRun:
+    job = data.job
+    train = data.select("train", store)
+    if not len(train):
+        raise InputError("nothing to train on", where=f"{SPLIT_NAME}, {job.variant}")
+    return TrainingRun(
+        model=job.model,
+        model_settings=data.model_settings,
+        settings=data.plan_training(train),
+        seed=job.seed,
+        store=store,
+        train=train,
+        selection=data.select("selection", store),
+        pretrained=_find_pretrained(data),
+    )
+
+
+def _find_pretrained(data: ExperimentData) -> Path | None:
+    job = data.job
+    if data.clips is None or job.pretrained is None:
+        return None
+    if not job.pretrained.is_file():
+        raise SettingsError(
+            "no such file", where="dual_view.pretrained", found=job.dual_view.pretrained
+        )
+    found = sha256_file(job.pretrained)
+    if found != job.dual_view.pretrained_sha256:
+        raise IntegrityError(
+            "another file than the one asked for",
+            where=job.dual_view.pretrained,
+            expected=job.dual_view.pretrained_sha256,
+            found=found,
+            fix="put the right file there, or correct dual_view.pretrained_sha256",
+        )
+    return job.pretrained
+
+
+def _fingerprint(data: ExperimentData, device: str, process_count: int) -> str:
+    job = data.job
     parts: dict[str, Any] = {
         "code": _CODE_VERSION,
         "torch": torch.__version__,
@@ -104,8 +125,8 @@ def _fingerprint(job: TrainingJob, lineage: dict[str, str], device: str, process
         "model": job.model,
         "variant": job.variant,
         "seed": job.seed,
-        "training": job.training.model_dump(mode="json"),
-        **lineage,
+        data.section: data.model_settings.model_dump(mode="json"),
+        **data.lineage,
     }
     if process_count > 1:  # their sums round otherwise
         parts["processes"] = process_count
@@ -113,14 +134,10 @@ def _fingerprint(job: TrainingJob, lineage: dict[str, str], device: str, process
 
 
 def _write_result(
-    directory: Path,
-    job: TrainingJob,
-    run: TrainingRun,
-    trained: TrainedModel,
-    lineage: dict[str, str],
+    directory: Path, data: ExperimentData, run: TrainingRun, trained: TrainedModel
 ) -> None:
     weights = save_tensors(trained.weights)
-    card = describe_model(job, lineage, weights) | {
+    card = describe_model(data, run.store, weights) | {
         "chosen": _describe_choice(trained),
         "train": _describe_side(run.train),
         "selection": _describe_side(run.selection),

@@ -1,4 +1,4 @@
-"""sha256 of big files remembered between runs, and one fingerprint for a whole folder.
+"""sha256 of big files remembered between runs, and what they tell of a whole folder.
 
 The cache is scratch: losing it costs time only, so nothing in it is trusted that does not fit.
 """
@@ -12,8 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from transforms.errors import InputError
+from transforms.errors import InputError, IntegrityError
 from transforms.files import canonical_json, sha256_file, write_bytes_atomic
+from transforms.manifest import read_manifest, verify_directory
 
 _FORMAT: Final = "gaitworks-hashes/1"
 _SHA256_LENGTH: Final = 64
@@ -136,6 +137,24 @@ def fingerprint_tree(root: Path, cache: HashCache) -> str:
     cache.forget_others(real_root, hashed)
     cache.save()
     return digest.hexdigest()
+
+
+def is_intact(directory: Path, cache: HashCache) -> bool:
+    """Tell whether a published directory holds the bytes its manifest lists, and no others.
+
+    Files that `stat` shows unchanged are not read again; `verify_directory` reads all of them.
+    """
+    try:
+        manifest = read_manifest(directory)
+        if verify_directory(directory, deep=False, manifest=manifest):
+            return False
+        files = {directory / entry["path"]: entry["sha256"] for entry in manifest["files"]}
+        intact = all(cache.sha256(file) == expected for file, expected in files.items())
+    except (InputError, IntegrityError, OSError):
+        return False
+    cache.forget_others(directory, list(files))
+    cache.save()
+    return intact
 
 
 def _walk(root: Path) -> Iterator[tuple[bytes, Path]]:

@@ -111,9 +111,7 @@ def read_version(directory: Path) -> tuple[dict[str, Any], str]:
         data = path.read_bytes()
         manifest = json.loads(data)
     except FileNotFoundError:
-        raise IntegrityError(
-            "no manifest", where=directory, fix="build the directory again"
-        ) from None
+        raise _missing(directory) from None
     except (OSError, ValueError, RecursionError) as error:
         raise IntegrityError("unreadable manifest", where=path, found=error) from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
@@ -124,6 +122,11 @@ def read_version(directory: Path) -> tuple[dict[str, Any], str]:
     if not _is_as_written(manifest, data):
         raise _damaged(path, "content that agrees with its checksum")
     return manifest, sha256_bytes(data)
+
+
+def _missing(directory: Path) -> IntegrityError:
+    fix = f"give a folder that holds {MANIFEST_NAME}; a workspace's results need `gaitworks run`"
+    return IntegrityError("no manifest", where=directory, fix=f"{fix} first")
 
 
 def _damaged(path: Path, expected: str) -> IntegrityError:
@@ -154,7 +157,7 @@ def directory_version(directory: Path) -> str:
     """Return the version of a published directory: the sha256 of its manifest."""
     path = directory / MANIFEST_NAME
     if not path.is_file():
-        raise IntegrityError("no manifest", where=directory, fix="build the directory again")
+        raise _missing(directory)
     return sha256_file(path)
 
 

@@ -1,23 +1,37 @@
-"""Sets of values for the training section of `params.yaml`, by name.
+"""Sets of values for the sections `training` and `dual_view` of `params.yaml`, by name.
 
 A preset is not a setting: it is written into `params.yaml`, and from then on only the values count.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from transforms.errors import SettingsError
-from transforms.settings import TrainingSettings
+from transforms.settings_section import Section
+from transforms.suggestions import suggest
+from transforms.training_settings import DualViewSettings, TrainingSettings
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A training section and what it is for."""
+    """Values and what they are for.
+
+    Attributes:
+        training: of the models of walks.
+        dual_view: of the models of clips.
+    """
 
     name: str
     purpose: str
     training: TrainingSettings
+    dual_view: DualViewSettings
+
+    @property
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """The values by section and key, as plain JSON."""
+        sections = {"training": self.training, "dual_view": self.dual_view}
+        return {name: section.model_dump(mode="json") for name, section in sections.items()}
 
 
 _PAPER: Final = Preset(
@@ -25,6 +39,7 @@ _PAPER: Final = Preset(
     "the published protocol at full size, for a GPU; its authors used 16-mixed, which only CUDA "
     "has, where this takes bf16-mixed, which needs no loss scaling",
     TrainingSettings(precision="bf16-mixed"),
+    DualViewSettings(precision="bf16-mixed"),
 )
 _SMALL: Final = Preset(
     "small",
@@ -41,6 +56,7 @@ _SMALL: Final = Preset(
         checkpoint_every_steps=250,
         evaluation_frame_cap=240,
     ),
+    DualViewSettings(width=16, depths=(1, 2, 2, 1), learning_rate=1e-3, cpu_threads=1),
 )
 _TINY: Final = Preset(
     "tiny",
@@ -57,6 +73,7 @@ _TINY: Final = Preset(
         cpu_threads=1,
         checkpoint_every_steps=40,
     ),
+    DualViewSettings(width=8, depths=(1, 1, 1, 1), epochs=20, learning_rate=1e-3, cpu_threads=1),
 )
 PRESETS: Final[Mapping[str, Preset]] = {one.name: one for one in (_PAPER, _SMALL, _TINY)}
 
@@ -68,7 +85,8 @@ def find_preset(name: str) -> Preset:
         SettingsError: there is none of that name.
     """
     if name not in PRESETS:
-        raise SettingsError("no such preset", expected=" or ".join(PRESETS), found=name)
+        fix = suggest(name, PRESETS, otherwise="`gaitworks preset` lists them")
+        raise SettingsError("no such preset", expected=" or ".join(PRESETS), found=name, fix=fix)
     return PRESETS[name]
 
 
@@ -83,7 +101,7 @@ def say_preset(training: TrainingSettings) -> str:
     return f"{said} but for {'; '.join(others)}"
 
 
-def list_changes(before: TrainingSettings, after: TrainingSettings) -> dict[str, tuple[str, str]]:
+def list_changes(before: Section, after: Section) -> dict[str, tuple[str, str]]:
     """Return the keys whose values differ, each with its old and its new value as YAML has them."""
     old, new = (one.model_dump(mode="json") for one in (before, after))
     return {
@@ -92,7 +110,9 @@ def list_changes(before: TrainingSettings, after: TrainingSettings) -> dict[str,
 
 
 def format_value(value: object) -> str:
-    """Return a value of the training section as `params.yaml` writes it."""
+    """Return a value as `params.yaml` writes it."""
+    if value is None:
+        return "null"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(format_value(one) for one in value) + "]"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -16,6 +16,14 @@ GAIT_MIL_PAPER: Final = "Gait-MIL 2025, arXiv:2504.03894"
 PUBLISHED_RATIO: Final = "ratio_1_1_8"  # of the paper's comparison of models
 
 
+# Fusions of two views, as the paper's text defines them; the code of its authors has the two names
+# the other way round.
+PAPER_NAMES: Final[Mapping[str, str]] = {
+    "paper:late": "prob_mean",
+    "paper:slow": "feature_concat",
+}
+
+
 @dataclass(frozen=True)
 class PublishedRow:
     """One row of a published table.

@@ -6,6 +6,7 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.errors import InputError
+from transforms.labels import SCOLIOSIS, LabelScheme
 
 _TEXT: Final = pa.string()
 
@@ -204,16 +205,88 @@ NEAR_DUPLICATES: Final = _schema(
     ("distance", pa.float64(), False),  # 0: the same; below 1: reported
 )
 
-# One row per tested sequence of an experiment.
-PREDICTIONS: Final = _schema(
-    ("sequence_id", _TEXT, False),
+
+def predictions_schema(scheme: LabelScheme, *, is_per_clip: bool = False) -> pa.Schema:
+    """Return the contract of an experiment's predictions: one row per tested sequence, or clip.
+
+    `label` and `predicted` are classes of the scheme.
+    """
+    clip = (("clip_id", _TEXT, False),) if is_per_clip else ()
+    return _schema(
+        *clip,
+        ("sequence_id", _TEXT, False),
+        ("participant_id", _TEXT, False),
+        ("label", _TEXT, False),
+        ("side", _TEXT, False),
+        *((name, pa.float64(), False) for name in scheme.probability_columns),
+        ("predicted", _TEXT, False),
+    )
+
+
+PREDICTIONS: Final = predictions_schema(SCOLIOSIS)
+
+# One row per dual-view clip: the same moments of one walk from the front and from the side. Frames
+# are positions in the two sequences, which are silhouettes of the dataset.
+CLIPS: Final = _schema(
+    ("clip_id", _TEXT, False),
+    ("sync_group", _TEXT, False),
     ("participant_id", _TEXT, False),
     ("label", _TEXT, False),
-    ("side", _TEXT, False),
-    ("p_negative", pa.float64(), False),
-    ("p_neutral", pa.float64(), False),
-    ("p_positive", pa.float64(), False),
-    ("predicted", _TEXT, False),
+    ("batch_id", _TEXT, False),
+    ("session", _TEXT, True),
+    ("start_s", pa.float64(), False),  # since the front video's first frame
+    ("duration_s", pa.float64(), False),
+    ("front_sequence_id", _TEXT, False),
+    ("side_sequence_id", _TEXT, False),
+    ("front_frames", pa.list_(pa.int32()), False),
+    ("side_frames", pa.list_(pa.int32()), False),
+    ("front_frame_index", pa.list_(pa.int32()), False),  # the same frames' index in the video
+    ("side_frame_index", pa.list_(pa.int32()), False),
+    ("offset_s", pa.float64(), False),  # the side video's first frame on the front video's clock
+    ("offset_source", _TEXT, False),  # declared | estimated
+    ("offset_confidence", pa.float64(), True),  # of the estimate; null where there is none
+)
+
+# One row per sync group that has one sequence from the front and one from the side.
+CLIP_PAIRS: Final = _schema(
+    ("sync_group", _TEXT, False),
+    ("participant_id", _TEXT, False),
+    ("front_sequence_id", _TEXT, False),
+    ("side_sequence_id", _TEXT, False),
+    ("declared_offset_s", pa.float64(), True),
+    ("estimated_offset_s", pa.float64(), True),
+    ("offset_confidence", pa.float64(), True),
+    ("offset_s", pa.float64(), True),  # null where quarantined
+    ("offset_source", _TEXT, True),
+    ("verdict", _TEXT, False),  # accepted | quarantined
+    ("clip_count", pa.int32(), False),
+)
+
+# One row per sync group, or per clip of one, that is left out.
+CLIP_REJECTS: Final = _schema(
+    ("sync_group", _TEXT, False),
+    ("clip_id", _TEXT, True),  # null where the whole group is left out
+    ("stage", _TEXT, False),  # pairing | alignment | segments | pictures
+    ("reason_code", _TEXT, False),
+    ("reason", _TEXT, False),
+)
+
+# Restricted: one row per clip and view, with the person's pictures.
+RGB_CLIPS: Final = _schema(
+    ("clip_id", _TEXT, False),
+    ("view", _TEXT, False),  # front | side
+    ("frame_index", pa.list_(pa.int32()), False),
+    ("size_px", pa.int32(), False),
+    ("pictures", pa.list_(pa.binary()), False),  # one JPEG per frame
+    ("checksum", _TEXT, False),  # xxh64 over the pictures, see transforms.dual_view.rgb_shards
+)
+
+# Restricted: where the pictures of each clip and view lie.
+RGB_INDEX: Final = _schema(
+    ("clip_id", _TEXT, False),
+    ("view", _TEXT, False),
+    ("shard", _TEXT, False),
+    ("row", pa.int32(), False),
 )
 
 

@@ -5,30 +5,24 @@ is therefore left out of every fingerprint.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from transforms.errors import SettingsError
+from transforms.labels import SCHEMES
 from transforms.release.settings import ReleaseSettings
-from transforms.settings_section import Section
+from transforms.settings_section import Fraction, Name, Positive, Probability, Section, Seed
+from transforms.training_settings import DualViewSettings, TrainingSettings
 
-Fraction = Annotated[float, Field(gt=0.0, lt=1.0)]
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
-Positive = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Surroundings = Literal["white", "scene"]
-ScoliosisClass = Literal["positive", "neutral", "negative"]
-DeformityGroup = Literal["asd", "dhs", "lcs", "hipoa"]
-CohortLabel = Literal[ScoliosisClass, DeformityGroup]
+CohortLabel = Literal["positive", "neutral", "negative", "asd", "dhs", "lcs", "hipoa"]
 Device = Literal["auto", "cpu", "cuda"]
 Engine = Literal["local", "ray"]
 Words = Annotated[
     tuple[Annotated[str, Field(min_length=1, pattern=r"^[^\x00\r\n]*$")], ...], Field(max_length=64)
 ]
-FrameSampling = Literal["fixed_unordered", "fixed_ordered"]
 Ratio = Literal["ratio_1_1_2", "ratio_1_1_4", "ratio_1_1_8", "ratio_1_1_16"]
 Protocol = Literal["fixed_test_nested", "paper_exact", "k_fold", "sequence_wise", "imported"]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
@@ -55,7 +49,7 @@ class SynthSettings(Section):
     @field_validator("participants")
     @classmethod
     def _are_of_one_kind(cls, participants: dict[CohortLabel, int]) -> dict[CohortLabel, int]:
-        kinds = (get_args(ScoliosisClass), get_args(DeformityGroup))
+        kinds = [scheme.diagnoses for scheme in SCHEMES]
         if not any(set(participants) <= set(kind) for kind in kinds):
             raise ValueError(
                 "classes of two kinds of cohort; name only "
@@ -178,6 +172,32 @@ class ShardSettings(Section):
     compression_level: Annotated[int, Field(ge=1, le=22)] = 7
 
 
+class ClipSettings(Section):
+    """Dual-view clips: how long, how often, and when two clocks count as aligned.
+
+    Attributes:
+        duration_s: of a clip; the published protocol has 1 s.
+        stride_s: from the start of one clip to that of the next.
+        frames: evenly spaced frames of each view in a clip.
+        max_offset_s: how far the cameras' starts may lie apart for an estimate.
+        min_offset_confidence: an estimate less sure is quarantined.
+        max_disagreement_s: between a declared offset and a sure estimate.
+        rgb: also write restricted pictures, which show faces and bodies.
+        size_px: of the square pictures; the published protocol has 512.
+        jpeg_quality: of the pictures.
+    """
+
+    duration_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    stride_s: Annotated[float, Field(ge=0.05, le=60)] = 1.0
+    frames: Annotated[int, Field(ge=1, le=256)] = 8
+    max_offset_s: Annotated[float, Field(gt=0, le=10)] = 2.0
+    min_offset_confidence: Probability = 0.9
+    max_disagreement_s: Annotated[float, Field(gt=0, le=1)] = 0.1
+    rgb: bool = False
+    size_px: Annotated[int, Field(ge=32, le=1024, multiple_of=2)] = 128
+    jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 90
+
+
 class SplitSettings(Section):
     """Who is trained on, selected on and tested on; `docs/splits.md` describes the protocols."""
 
@@ -211,52 +231,6 @@ class SplitSettings(Section):
             raise ValueError("ratios must not repeat")
         if self.protocol == "imported" and self.partition is None:
             raise ValueError("`imported` needs `partition`, a JSON file below partitions/")
-        return self
-
-
-class TrainingSettings(Section):
-    """One training run; the defaults are the field's full-size protocol."""
-
-    channels: Annotated[tuple[Positive, ...], Field(min_length=4, max_length=4)] = (
-        64,
-        128,
-        256,
-        512,
-    )
-    embedding_size: Positive = 256
-    parts: Literal[1, 2, 4, 8, 16] = 16
-    phase_count: Literal[2, 3, 4, 6, 8] = 4  # of Gait-MIL, as the next one
-    attention_size: Positive = 128
-    identities_per_batch: Positive = 8
-    sequences_per_identity: Positive = 8
-    triplet_identity: Literal["sequence", "participant"] = "sequence"
-    batch_balance: Literal["none", "classes"] = "none"
-    frames_per_sequence: Positive = 30
-    frame_sampling: FrameSampling = "fixed_unordered"
-    steps: Positive = 20_000
-    optimiser: Literal["sgd", "adam"] = "sgd"
-    milestones: tuple[Positive, ...] = (10_000, 14_000, 18_000)
-    learning_rate: Annotated[float, Field(gt=0)] = 0.1
-    learning_rate_factor: Fraction = 0.1
-    momentum: Probability = 0.9
-    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
-    triplet_margin: Annotated[float, Field(gt=0)] = 0.2
-    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    logit_scale: Annotated[float, Field(gt=0)] = 16.0
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
-    compile_step: bool = False
-    # On a CPU another number of threads sums weight gradients in another order: other weights.
-    cpu_threads: Annotated[int, Field(ge=1, le=256)] = 2
-    checkpoint_every_steps: Positive = 1_000
-    patience: Positive | None = None  # checkpoints without a better one, then training ends
-    evaluation_frame_cap: Positive = 720
-
-    @model_validator(mode="after")
-    def _milestones_lie_inside(self) -> Self:
-        if list(self.milestones) != sorted(set(self.milestones)):
-            raise ValueError("milestones must rise")
-        if self.milestones and self.milestones[-1] >= self.steps:
-            raise ValueError("the last milestone must come before `steps`")
         return self
 
 
@@ -312,8 +286,10 @@ class Settings(Section):
     intake: IntakeSettings = IntakeSettings()
     extraction: ExtractionSettings = ExtractionSettings()
     shards: ShardSettings = ShardSettings()
+    clips: ClipSettings = ClipSettings()
     splits: SplitSettings = SplitSettings()
     training: TrainingSettings = TrainingSettings()
+    dual_view: DualViewSettings = DualViewSettings()
     experiments: ExperimentSettings = ExperimentSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     explanation: ExplanationSettings = ExplanationSettings()
@@ -377,7 +353,11 @@ def _describe(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         siblings = _allowed_keys(problem["loc"][:-1])
         return f"{key}: unknown key; allowed here: {', '.join(siblings)}"
-    return f"{key}: {problem['msg']}, found {problem['input']!r}"
+    message = f"{key}: {problem['msg'].removeprefix('Value error, ')}"
+    # Of a whole section the message names what clashes in it.
+    return (
+        message if isinstance(problem["input"], dict) else f"{message}, found {problem['input']!r}"
+    )
 
 
 def _allowed_keys(location: tuple[Any, ...]) -> list[str]:

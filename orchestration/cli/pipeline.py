@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import time
 from dataclasses import asdict
@@ -10,18 +11,20 @@ from typing import Annotated, Final
 import typer
 
 from assets.catalogue import STAGES
-from assets.partitions import Partitioning
-from assets.stage import Stage, is_fresh, label
+from assets.stage import Stage, label
+from assets.states import list_states
 from assets.verification import find_damage, published_outputs
-from assets.workspace import Workspace
 from orchestration.cli.cohort import make_cohort
 from orchestration.cli.console import print_json, say, workspace_of
 from orchestration.instance import open_instance, prepare_home
 from orchestration.partition_keys import register_partitions
-from orchestration.runner import Outcome, partitions_to_run, run_stages, select_stages
-from transforms.errors import InputError, IntegrityError, SettingsError
+from orchestration.runner import Outcome, run_stages, select_stages
+from transforms.errors import IntegrityError, SettingsError
 
+_UI_HOST: Final = "127.0.0.1"
 _UI_PORT: Final = 3000
+# Dagster recommends `dg dev`, which is not part of it.
+_NOT_OUR_READERS: Final = "ignore:Function `dev_command` is superseded:FutureWarning"
 
 
 def run(
@@ -86,13 +89,12 @@ def status(
     context: typer.Context,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say of every stage whether it is fresh, stale or missing."""
-    workspace = workspace_of(context)
-    states = {
-        label(stage, key): _state(workspace, stage, key)
-        for stage in STAGES
-        for key in _existing_partitions(workspace, stage)
-    }
+    """Say of every stage whether it is fresh, stale, missing or waiting.
+
+    Waiting: built from what its inputs hold now, but one of these is to be built again. If that
+    comes out as it was, what waits is fresh as it is.
+    """
+    states = list_states(workspace_of(context), STAGES)
     if json:
         print_json(states)
         return
@@ -117,44 +119,49 @@ def verify(context: typer.Context) -> None:
 
 def ui(
     context: typer.Context,
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = _UI_PORT,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = _UI_PORT,
 ) -> None:
     """Open the Dagster UI on this workspace (Ctrl-C ends it)."""
     workspace = workspace_of(context)
+    _refuse_taken_port(port)
     home = prepare_home(workspace)
     with open_instance(workspace) as instance:
         register_partitions(instance, workspace)
-    say(f"Dagster UI: http://127.0.0.1:{port} (instance in {home})")
+    say(f"Dagster UI: http://{_UI_HOST}:{port} (instance in {home})")
     environment = {**os.environ, "GAITWORKS_WORKSPACE": str(workspace.path)}
     # A parent that ignores SIGINT (a shell's `&`) would pass that on, and Ctrl-C would do nothing.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "orchestration.definitions"]
-    os.execve(sys.executable, [*command, "-h", "127.0.0.1", "-p", str(port)], environment)
+    python = [sys.executable, "-W", _NOT_OUR_READERS]
+    command = [*python, "-m", "dagster", "dev", "-m", "orchestration.definitions"]
+    os.execve(sys.executable, [*command, "-h", _UI_HOST, "-p", str(port)], environment)
+
+
+def _refuse_taken_port(port: int) -> None:
+    """Say at once what Dagster would say after it has started everything."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # of a UI that has just ended
+        try:
+            probe.bind((_UI_HOST, port))
+        except OSError as error:
+            raise SettingsError(
+                "the UI cannot have this port",
+                where=f"{_UI_HOST}:{port}",
+                found=error.strerror,
+                fix="end what listens there (another `gaitworks ui`?), or name another port: "
+                "`gaitworks ui --port N`",
+            ) from None
 
 
 def _sum_up(outcomes: list[Outcome]) -> None:
     built = sum(outcome.is_built for outcome in outcomes)
-    if built:
+    if len(outcomes) == 1:
+        return  # its own line has said it
+    if built == len(outcomes):
+        say(f"all {built} steps were run")
+    elif built:
         say(f"{built} of {len(outcomes)} steps were run, the rest was up to date")
     else:
         say(f"nothing to do: all {len(outcomes)} steps are up to date")
-
-
-def _state(workspace: Workspace, stage: Stage, partition: str | None) -> str:
-    if not stage.directory(workspace, partition).exists():
-        return "missing"
-    try:
-        return "fresh" if is_fresh(workspace, stage, partition) else "stale"
-    except InputError:
-        return "stale"
-
-
-def _existing_partitions(workspace: Workspace, stage: Stage) -> list[str | None]:
-    if stage.partitioning is Partitioning.NONE:
-        return [None]
-    if not workspace.partition_keys(stage.partitioning):
-        return []
-    return partitions_to_run(workspace, stage, None)
 
 
 def _require_code_version(stages: list[Stage], expected: str) -> None:

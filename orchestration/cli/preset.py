@@ -18,7 +18,7 @@ def preset(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the values as JSON.")] = False,
 ) -> None:
-    """Show a set of values for the training section of params.yaml, or write it there.
+    """Show a set of values for training in params.yaml (training, dual_view), or write it there.
 
     Writing changes values only: comments and the rest of the file stay. Models that were trained
     with other values become stale.
@@ -33,31 +33,40 @@ def preset(
             typer.echo(f"{one.name:8}{one.purpose}")
         return
     chosen = find_preset(name)
-    values = chosen.training.model_dump(mode="json")
     if write:
         _write(context, name)
     if json:
-        print_json(values)
+        print_json(chosen.sections)
     elif not write:
-        typer.echo(f"# {chosen.name}: {chosen.purpose}\ntraining:")
-        for key, value in values.items():
-            typer.echo(f"  {key}: {format_value(value)}")
+        typer.echo(f"# {chosen.name}: {chosen.purpose}")
+        for section, values in chosen.sections.items():
+            typer.echo(f"{section}:")
+            for key, value in values.items():
+                typer.echo(f"  {key}: {format_value(value)}")
 
 
 def _write(context: typer.Context, name: str) -> None:
     from transforms.files import write_bytes_atomic
     from transforms.params_file import change_section
-    from transforms.presets import find_preset, format_value, list_changes
+    from transforms.presets import find_preset, format_value
 
     workspace = workspace_of(context)
     path = workspace.path / PARAMS_NAME
-    before, after = workspace.settings.training, find_preset(name).training
-    changes = list_changes(before, after)
-    values = {key: format_value(value) for key, value in after.model_dump(mode="json").items()}
     text = path.read_bytes().decode()  # line ends as they are
-    changed = change_section(text, "training", values, where=path)
+    changed, said = text, list[str]()
+    for section, values in find_preset(name).sections.items():
+        shown = {key: format_value(value) for key, value in values.items()}
+        changed = change_section(changed, section, shown, where=path)
+        before = {
+            key: format_value(value) for key, value in workspace.settings.section(section).items()
+        }
+        said += [
+            f"{section}.{key}: {before[key]} -> {value}"
+            for key, value in shown.items()
+            if before[key] != value
+        ]
     if changed != text:
         write_bytes_atomic(path, changed.encode())
-    for key, (old, new) in changes.items():
-        say(f"training.{key}: {old} -> {new}")
-    say(f"{path}: {name}" + ("" if changes else ", as it was"))
+    for line in said:
+        say(line)
+    say(f"{path}: {name}" + ("" if said else ", as it was"))

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,6 +16,9 @@ from orchestration.cli.console import print_json, say, workspace_of
 from orchestration.runner import run_stages
 from transforms.errors import IntegrityError, RefusalError
 from transforms.release.load import Library, fill_example, require_installed
+
+if TYPE_CHECKING:
+    from transforms.manifest import Problem
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -104,9 +107,30 @@ def verify(
         raise IntegrityError(
             f"{len(problems)} problem(s):\n  " + "\n  ".join(lines),
             where=directory,
-            fix="get the release again from where it was published",
+            fix=_advise(directory, problems),
         )
     typer.echo(f"{directory}: whole, version {directory_version(directory)}")
+
+
+def _advise(directory: Path, problems: "list[Problem]") -> str:
+    """Return what to do about problems: not all mean that the release is damaged."""
+    from transforms.manifest import FORMAT, MANIFEST_NAME
+    from transforms.release.build import FACTS_NAME
+    from transforms.release.verify import RELEASE_KIND, WHAT_TO_GIVE
+
+    if all(problem.kind == "version" for problem in problems):
+        return (
+            "compare with the hash that the publisher states: all 64 digits, and not the dataset "
+            "version in README.md"
+        )
+    is_foreign = any(
+        problem.path == MANIFEST_NAME
+        and (problem.kind == "missing" or problem.expected in (FORMAT, RELEASE_KIND))
+        for problem in problems
+    )
+    if is_foreign and not (directory / FACTS_NAME).exists():
+        return WHAT_TO_GIVE
+    return "get the release again from where it was published"
 
 
 @app.command()

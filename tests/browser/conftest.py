@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from orchestration.instance import HOME_NAME
 from tests.browser.chromium import MISSING, Browser, find_chromium, open_browser
 from tests.browser.ui_server import UiServer, serve_ui
-from tests.integration.conftest import reference  # noqa: F401  # the demo is made once for all
-from tests.integration.workspaces import copy_workspace
+from tests.integration.conftest import make_once, reference  # noqa: F401  # made once for all
+from tests.integration.workspaces import copy_workspace, shorten_run_queue
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -34,6 +35,7 @@ def ui(
     """`gaitworks ui` on a copy of a workspace that the demo took to a verified release."""
     folder = tmp_path_factory.mktemp("ui")
     workspace = copy_workspace(reference, folder / "workspace")
+    shorten_run_queue(workspace / HOME_NAME)
     with serve_ui(workspace, folder / "ui.log") as server:
         yield server
 

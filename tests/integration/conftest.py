@@ -7,26 +7,51 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tests.integration.extraction_batches import SmallBatch, make_small_batch
 from tests.integration.workspaces import gaitworks, make_workspace
+
+Make = Callable[[Path], object]
 
 
 @pytest.fixture(scope="session")
-def reference(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A workspace that the demo went through undisturbed, through Dagster. Do not change it.
+def make_once(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Callable[[str, Make], Path]:
+    """Return a function that makes a folder once for all processes that share the tests.
 
-    Processes that share the tests share it: the first makes it, the others wait.
+    The first makes it, the others wait. Do not change what is in it.
     """
     base = tmp_path_factory.getbasetemp()
     shared = base if worker_id == "master" else base.parent
-    workspace, finished = shared / "reference" / "workspace", shared / "reference" / "finished"
-    with FileLock(shared / "reference.lock"):
-        # Never moved: Dagster's records name its folders.
-        if not finished.exists():
-            shutil.rmtree(workspace, ignore_errors=True)
-            done = gaitworks(make_workspace(workspace), "demo")
-            assert done.returncode == 0, done.stderr[-3000:]
-            finished.touch()
-    return workspace
+
+    def make_folder(name: str, make: Make) -> Path:
+        folder, finished = shared / name / "made", shared / name / "finished"
+        with FileLock(shared / f"{name}.lock"):
+            # Never moved: Dagster's records name its folders.
+            if not finished.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                make(folder)
+                finished.touch()
+        return folder
+
+    return make_folder
+
+
+@pytest.fixture(scope="session")
+def reference(make_once: Callable[[str, Make], Path]) -> Path:
+    """A workspace that the demo went through undisturbed, through Dagster. Do not change it."""
+
+    def make(folder: Path) -> None:
+        done = gaitworks(make_workspace(folder), "demo", is_warm=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    return make_once("reference", make)
+
+
+@pytest.fixture(scope="session")
+def small_batch(make_once: Callable[[str, Make], Path]) -> SmallBatch:
+    """An intake batch of eight recordings, and what its extraction gives. Do not change it."""
+    return SmallBatch(make_once("small_batch", make_small_batch))
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ ROOT = PROGRAM.parent.parent.parent
 
 @dataclass(frozen=True)
 class SmallBatch:
-    """A batch of eight recordings in a folder of its own."""
+    """A batch of eight recordings in a folder of its own, which `make_small_batch` made."""
 
     folder: Path
 
@@ -45,23 +44,20 @@ class SmallBatch:
         summary: dict[str, Any] = json.loads(line.removeprefix("summary:"))
         return summary
 
-    @cached_property
+    @property
     def undisturbed(self) -> dict[str, bytes]:
         """The bytes of a run that nobody disturbed."""
-        output = self.folder / "undisturbed"
-        self.run(self.folder / "undisturbed-cache", output)
-        return read_bytes(output)
+        return read_bytes(self.folder / "undisturbed")
 
-    @cached_property
-    def duration_s(self) -> float:
-        """How long such a run takes here and now."""
+    def measure_s(self, scratch: Path) -> float:
+        """Return how long such a run takes here and now."""
         began = time.monotonic()
-        _ = self.undisturbed
+        self.run(scratch / "cache", scratch / "output")
         return time.monotonic() - began
 
 
-def make_small_batch(folder: Path) -> SmallBatch:
-    """Render the batch and take it in."""
+def make_small_batch(folder: Path) -> None:
+    """Render the batch, take it in, and extract it undisturbed."""
     synth = SynthSettings(
         participants={"positive": 2, "neutral": 2, "negative": 4},
         batches=1,
@@ -71,7 +67,7 @@ def make_small_batch(folder: Path) -> SmallBatch:
         fps=15,
         duration_s=3.0,
     )
-    write_cohort(synth, folder / "raw", folder / "truth", worker_count=2, progress=NoProgress())
+    write_cohort(synth, folder / "raw", folder / "truth", worker_count=1, progress=NoProgress())
     (batch,) = sorted((folder / "raw").glob("*/recordings.csv"))
     (folder / "intake").mkdir()
     take_in_batch(
@@ -82,7 +78,7 @@ def make_small_batch(folder: Path) -> SmallBatch:
         progress=NoProgress(),
     )
     (folder / "videos").symlink_to(batch.parent / "videos")
-    return SmallBatch(folder)
+    SmallBatch(folder).run(folder / "undisturbed-cache", folder / "undisturbed")
 
 
 def read_bytes(output: Path) -> dict[str, bytes]:

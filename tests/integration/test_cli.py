@@ -28,7 +28,7 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def test_help_names_every_command(workspace: Path) -> None:
-    shown = gaitworks(workspace, "--help")
+    shown = gaitworks(workspace, "--help", is_warm=False)
     assert shown.returncode == 0
     commands = ("synth", "intake", "demo", "run", "status", "verify", "ui", "doctor", "weights")
     commands += ("release",)
@@ -58,6 +58,15 @@ def test_wrong_use_ends_with_its_own_code_and_says_what_to_do(
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_partition_that_not_every_stage_has_is_refused_before_anything_runs(
+    reference: Path,
+) -> None:
+    done = gaitworks(reference, "run", "--partition", "batch_001")
+    assert done.returncode == 3
+    assert "trained_model has no such partition" in done.stderr
+    assert "intake_register" not in done.stderr
 
 
 def test_wrong_settings_are_refused_with_the_path_of_the_key(workspace: Path) -> None:
@@ -131,9 +140,9 @@ def test_ctrl_c_says_that_nothing_is_lost(tmp_path: Path) -> None:
     )
     assert process.stderr is not None
     for line in process.stderr:
-        if "▶ intake_register" in line:
+        if "▶ silhouette_sequences" in line:
             break
-    time.sleep(1.0)
+    time.sleep(1.0)  # into the work on the videos, which takes a few seconds
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130

@@ -16,6 +16,7 @@ from dagster import (
     ExecuteInProcessResult,
     MarkdownMetadataValue,
     PathMetadataValue,
+    RunsFilter,
     TableSchemaMetadataValue,
     materialize,
 )
@@ -24,8 +25,10 @@ from assets.catalogue import ASSETS, SOURCE_SPECS, STAGES
 from assets.checks import ALL_CHECKS
 from assets.guards import refuse_failed_inputs
 from assets.partitions import Partitioning
+from assets.progress import LAUNCHED_BY_CLI, LAUNCHED_BY_TAG
 from assets.splits import PARTICIPANT_SPLITS
 from assets.workspace import Workspace
+from orchestration.runner import partitions_to_run
 from tests.integration.workspaces import copy_workspace
 from transforms.errors import RefusalError
 from transforms.manifest import directory_version, read_manifest, write_manifest
@@ -79,6 +82,7 @@ WITH_TABLE = {
     "intake_register": "recordings.parquet",
     "silhouette_sequences": "recordings.parquet",
     "silhouette_shards": "index.parquet",
+    "dual_view_clips": "clips.parquet",
     "participant_splits": "split.parquet",
     "model_evaluation": "predictions.parquet",
 }
@@ -135,6 +139,20 @@ def test_pictures_are_there_and_none_is_a_raw_video_frame(instance, reference):
             assert image.shape[:2] not in videos, words
             colours = len(np.unique(image.reshape(-1, 3), axis=0))
             assert colours / (image.shape[0] * image.shape[1]) < 0.2 * raw_colours, words
+
+
+def test_runs_of_the_command_line_are_listed_under_the_names_of_their_assets(instance, reference):
+    runs = instance.get_runs(RunsFilter(tags={LAUNCHED_BY_TAG: LAUNCHED_BY_CLI}))
+    # Of this job, and of no other, the Runs page shows the assets in the job's place.
+    assert {run.job_name for run in runs} == {"__ASSET_JOB"}
+    shown = [
+        (*(key.to_user_string() for key in run.asset_selection), run.tags.get("dagster/partition"))
+        for run in runs
+    ]
+    workspace = Workspace(root=str(reference))
+    assert set(shown) == {
+        (stage.name, key) for stage in STAGES for key in partitions_to_run(workspace, stage, None)
+    }
 
 
 def test_every_column_of_every_contract_has_its_words():

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.workspaces import copy_workspace, dvc
 
-pytestmark = [pytest.mark.slow, pytest.mark.proof, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(380)]
 
 
 def ask_dvc(workspace: Path, *arguments: str) -> str:
@@ -19,7 +19,9 @@ def ask_dvc(workspace: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("place", ["workspace", "temporary folder"])
+@pytest.mark.parametrize(
+    "place", ["workspace", pytest.param("temporary folder", marks=pytest.mark.proof)]
+)
 def test_an_experiment_reruns_what_it_changes_and_can_be_compared(
     place: str, reference: Path, tmp_path: Path
 ) -> None:

@@ -4,16 +4,16 @@ import os
 import random
 import shutil
 import subprocess
-import threading
-import time
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from assets.dvc_lock import find_disagreements, has_dvc, pin_output, pin_outputs
+from assets.dvc_disagreements import describe_disagreements
+from assets.dvc_lock import _RETRY_EVERY_S, find_disagreements, has_dvc, pin_output, pin_outputs
 from assets.partitions import Partitioning
 from assets.stage import Source, Stage, is_fresh, lineage_of
 from assets.workspace import Workspace
@@ -347,27 +347,73 @@ def test_a_frozen_stage_is_still_pinned_when_we_build_it(root: Path) -> None:
     assert "frozen: true" in (root / "dvc.yaml").read_text()
 
 
-def test_pinning_waits_for_another_dvc_command(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assets.dvc_lock._RETRY_EVERY_S", 0.05)
+@pytest.mark.parametrize("action", [lambda root: run_all(root, EXTRACTED), disagreements])
+def test_we_wait_for_another_dvc_command(
+    root: Path, monkeypatch: pytest.MonkeyPatch, action: Callable[[Path], object]
+) -> None:
+    monkeypatch.setattr("dvc.lock.DEFAULT_TIMEOUT", 0.0)  # DVC's own patience
     run_all(root)
     add_batch(root, "batch_001", "another")
     script = (
         "import sys, zc.lockfile\n"
-        f"zc.lockfile.LockFile({str(root / '.dvc' / 'tmp' / 'lock')!r})\n"
+        f"held = zc.lockfile.LockFile({str(root / '.dvc' / 'tmp' / 'lock')!r})\n"
         "print('held', flush=True)\n"
         "sys.stdin.read()\n"
     )
-    import sys
-
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
         assert other.stdout is not None
-        assert other.stdin is not None
         other.stdout.readline()
-        threading.Thread(target=lambda: (time.sleep(0.5), other.kill()), daemon=True).start()
-        run_all(root, EXTRACTED)
+        waits: list[float] = []
+
+        def end_the_other(seconds: float) -> None:
+            if seconds:
+                waits.append(seconds)
+                other.kill()
+                other.wait()
+
+        with monkeypatch.context() as patch:
+            patch.setattr("time.sleep", end_the_other)
+            action(root)
+        other.kill()
+    assert waits == [_RETRY_EVERY_S]
+    run_all(root, EXTRACTED)
     assert "extracted" not in disagreements(root)
+
+
+def swap_a_bit(path: Path) -> Callable[[], None]:
+    """Damage a file as a disk would, with its manifest and size as they were; return the cure."""
+    sound = path.read_bytes()
+
+    def write(data: bytes) -> None:
+        path.unlink()  # it may be a link into the cache
+        path.write_bytes(data)
+
+    write(bytes([sound[0] ^ 1]) + sound[1:])
+    return lambda: write(sound)
+
+
+def test_what_was_built_while_an_input_was_damaged_is_pinned_once_that_is_mended(
+    root: Path,
+) -> None:
+    run_all(root)
+    mend = swap_a_bit(root / "data" / "packed" / "out.json")
+    change_params(root, "training", steps=99)
+    run_all(root)
+    cells = [f"trained@sconet-ratio_1_1_2-{seed}" for seed in (0, 1)]
+    said = describe_disagreements(workspace_in(root), STAGES, disagreements(root))
+    assert said[0].startswith("data/packed is neither what its manifest says")
+    assert said[0].endswith("`gaitworks run --force packed`")
+    assert [line.split(" is not")[0] for line in said[1:]] == [
+        "trained/sconet-ratio_1_1_2-seed_0",
+        "trained/sconet-ratio_1_1_2-seed_1",
+    ]
+    assert "changed deps: data/packed" in said[1]
+    assert said[1].endswith("`gaitworks run --partition sconet-ratio_1_1_2-seed_0 trained`")
+    mend()
+    assert pin_outputs(workspace_in(root), STAGES) == cells
+    assert disagreements(root) == {}
 
 
 @pytest.fixture(autouse=True)

@@ -5,19 +5,15 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.integration.extraction_batches import SmallBatch, make_small_batch, read_bytes
+from tests.integration.extraction_batches import SmallBatch, read_bytes
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def batch(tmp_path_factory: pytest.TempPathFactory) -> SmallBatch:
-    return make_small_batch(tmp_path_factory.mktemp("small"))
 
 
 def finished(cache: Path) -> dict[str, int]:
@@ -41,11 +37,15 @@ def find_workers(pid: int) -> list[psutil.Process]:
     return found
 
 
-def kill_at(batch: SmallBatch, folder: Path, moment_s: float, *, whole: bool) -> str:
-    """Kill a run or one of its workers at a moment, let it end, and check what it left."""
+def kill_after(
+    batch: SmallBatch, folder: Path, wait: Callable[[Path], None], *, whole: bool
+) -> str:
+    """Kill a run or one of its workers after a wait, let it end, and check what it left."""
     cache, output = folder / "cache", folder / "output"
+    began = time.monotonic()
     process = batch.start(cache, output)
-    time.sleep(moment_s)
+    wait(cache)
+    moment_s = time.monotonic() - began
     victims = [psutil.Process(process.pid)] if whole else find_workers(process.pid)
     fate = "too late"
     if victims and process.poll() is None:
@@ -67,21 +67,31 @@ def kill_at(batch: SmallBatch, folder: Path, moment_s: float, *, whole: bool) ->
     return fate
 
 
+def wait_for_the_third(cache: Path) -> None:
+    """Wait until three of the eight recordings are finished."""
+    while len(finished(cache)) < 3:
+        time.sleep(0.01)
+
+
 @pytest.mark.parametrize("whole", [True, False], ids=["the run", "a worker"])
-def test_killed_in_the_middle(batch: SmallBatch, tmp_path: Path, whole: bool) -> None:
-    fate = kill_at(batch, tmp_path, 0.5 * batch.duration_s, whole=whole)
-    assert fate != "too late"
+def test_killed_in_the_middle(small_batch: SmallBatch, tmp_path: Path, whole: bool) -> None:
+    fate = kill_after(small_batch, tmp_path, wait_for_the_third, whole=whole)
+    assert fate == ("run killed" if whole else "worker killed")
 
 
 @pytest.mark.proof
 @pytest.mark.timeout(3600)
-def test_killed_at_fifty_random_moments(batch: SmallBatch, tmp_path: Path) -> None:
+def test_killed_at_fifty_random_moments(small_batch: SmallBatch, tmp_path: Path) -> None:
     chance = random.Random(2026)
+    duration_s = small_batch.measure_s(tmp_path / "undisturbed")
     fates: list[str] = []
     while len(fates) - fates.count("too late") < 50:
         number = len(fates)
-        moment_s = chance.uniform(0.02, 1.0) * batch.duration_s
-        fates.append(kill_at(batch, tmp_path / str(number), moment_s, whole=number % 2 == 0))
+        moment_s = chance.uniform(0.02, 1.0) * duration_s
+        folder, whole = tmp_path / str(number), number % 2 == 0
+        fates.append(
+            kill_after(small_batch, folder, lambda _, s=moment_s: time.sleep(s), whole=whole)
+        )
     counted = {fate: fates.count(fate) for fate in sorted(set(fates))}
     print(f"\n{counted}")
     assert min(counted["run killed"], counted["worker killed"]) >= 15

@@ -10,13 +10,26 @@ from pathlib import Path
 import pytest
 
 from assets.catalogue import STAGES
-from tests.integration.workspaces import BIN, environment, gaitworks, make_workspace
+from tests.integration.workspaces import (
+    BIN,
+    change_params,
+    environment,
+    gaitworks,
+    make_workspace,
+)
 from transforms.manifest import directory_version
 
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(500)]
 
 # Seconds into the stage; the longest stages are hit in their middle, the others near their start.
 _DELAY_S = {"synthetic cohort": 1.5, "silhouette_sequences": 2.5, "trained_model": 3.5}
+
+
+def make_busy_workspace(path: Path) -> Path:
+    """Make a workspace whose commands start workers; the reference was made by single ones."""
+    workspace = make_workspace(path)
+    change_params(workspace, "runtime", worker_count=2)
+    return workspace
 
 
 def run_until_killed(workspace: Path, stage: str, delay_s: float) -> bool:
@@ -67,7 +80,7 @@ def finished_recordings(workspace: Path) -> dict[str, int]:
 def test_a_demo_killed_in_its_stages_ends_in_the_same_dataset(
     reference: Path, tmp_path: Path, stages: list[str]
 ) -> None:
-    workspace = make_workspace(tmp_path / "workspace")
+    workspace = make_busy_workspace(tmp_path / "workspace")
     chance = random.Random(2026)
     killed = []
     for stage in stages:
@@ -93,7 +106,7 @@ def test_a_demo_killed_in_its_stages_ends_in_the_same_dataset(
 def test_a_demo_killed_at_random_moments_ends_in_the_same_dataset(
     reference: Path, tmp_path: Path
 ) -> None:
-    workspace = make_workspace(tmp_path / "workspace")
+    workspace = make_busy_workspace(tmp_path / "workspace")
     chance = random.Random(7)
     for _ in range(6):
         process = subprocess.Popen(
@@ -112,7 +125,7 @@ def test_a_demo_killed_at_random_moments_ends_in_the_same_dataset(
 
 
 def test_workers_of_a_killed_run_do_not_stay_behind(tmp_path: Path) -> None:
-    workspace = make_workspace(tmp_path / "workspace")
+    workspace = make_busy_workspace(tmp_path / "workspace")
     assert run_until_killed(workspace, "silhouette_sequences", 2.0)
     deadline = time.monotonic() + 10
     while (left := processes_of(workspace)) and time.monotonic() < deadline:

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,11 +13,12 @@ import pytest
 import yaml
 from dagster import DagsterInstance, DagsterRunStatus
 
-from tests.integration.workspaces import BIN, ROOT, environment
+from tests.integration.workspaces import BIN, ROOT, environment, shorten_run_queue
 
 pytestmark = [pytest.mark.slow, pytest.mark.long, pytest.mark.timeout(600)]
 
 DEFINITIONS = Path(__file__).parent / "killed_worker_definitions.py"
+HASTY_DAEMON = Path(__file__).parent / "hasty_daemon.py"
 WAIT_S = 180.0
 
 
@@ -32,13 +34,14 @@ def home(tmp_path: Path) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
     (folder / "dagster.yaml").write_text(yaml.safe_dump(config))
+    shorten_run_queue(folder)
     return folder
 
 
 @contextmanager
 def daemon(variables: dict[str, str], log: Path) -> Iterator[None]:
     """Run Dagster's daemon, which launches, watches and retries runs, until the block ends."""
-    command = [str(BIN / "dagster-daemon"), "run", "-f", str(DEFINITIONS)]
+    command = [sys.executable, str(HASTY_DAEMON), "run", "-f", str(DEFINITIONS)]
     with log.open("wb") as stream:
         process = subprocess.Popen(
             command, stdout=stream, stderr=stream, env=variables, start_new_session=True

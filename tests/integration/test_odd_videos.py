@@ -90,6 +90,7 @@ def test_the_corpus_is_the_same_every_time(corpus: Corpus, tmp_path: Path) -> No
     }
     assert differing == {"playlist.mp4", "concat.mp4"}
     assert len(videos) >= 30
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER  # an encoder had changed it
 
 
 def test_every_file_gets_its_verdict_in_time_and_memory(corpus: Corpus) -> None:

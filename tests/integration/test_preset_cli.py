@@ -27,7 +27,7 @@ def test_presets_are_listed_and_shown_without_changing_anything(workspace):
     assert [line.split()[0] for line in listed.splitlines()] == list(PRESETS)
     assert "  steps: 20000\n" in gaitworks(workspace, "preset", "paper").stdout
     values = json.loads(gaitworks(workspace, "preset", "small", "--json").stdout)
-    assert values == PRESETS["small"].training.model_dump(mode="json")
+    assert values == PRESETS["small"].sections
     assert (workspace / "params.yaml").read_bytes() == before
 
 

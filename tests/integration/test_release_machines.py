@@ -16,7 +16,7 @@ def test_a_release_made_from_the_same_videos_elsewhere_has_the_same_bytes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     elsewhere = workspace_with_cohort("else where")
-    change_params(elsewhere, "runtime", worker_count=1)
+    change_params(elsewhere, "runtime", worker_count=2)
     for name, value in {
         "LC_ALL": "C",
         "TZ": "Pacific/Kiritimati",
@@ -24,7 +24,7 @@ def test_a_release_made_from_the_same_videos_elsewhere_has_the_same_bytes(
         "POLARS_MAX_THREADS": "1",
     }.items():
         monkeypatch.setenv(name, value)
-    done = gaitworks(elsewhere, "run")
+    done = gaitworks(elsewhere, "run", is_warm=False)  # warm, Python has chosen its hash seed
     assert done.returncode == 0, done.stderr[-3000:]
     one, other = (
         {

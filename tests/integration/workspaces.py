@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from tests.integration.warm_commands import start_warm_commands
+
 ROOT = Path(__file__).parent.parent.parent
 BIN = Path(sys.executable).parent
 
@@ -36,6 +38,8 @@ TINY: Mapping[str, Mapping[str, Any]] = {
     },
     "experiments": {"models": ["sconet_mt"], "variants": ["ratio_1_1_2"]},
     "evaluation": {"bootstrap_resamples": 100},
+    # Tests run side by side already, and starting workers takes longer than what they do here.
+    "runtime": {"worker_count": 1},
 }
 
 
@@ -45,27 +49,32 @@ def environment() -> dict[str, str]:
     return {**kept, "PATH": f"{BIN}:{kept['PATH']}", "DVC_NO_ANALYTICS": "1"}
 
 
-def gaitworks(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line on a workspace, from another folder."""
+def gaitworks(
+    workspace: Path, *arguments: str, is_warm: bool = True
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line on a workspace, from another folder; its imports are done if warm."""
+    command = ["gaitworks", "-C", str(workspace), *arguments]
+    return _run(command, workspace.parent, is_warm=is_warm)
+
+
+def dvc(workspace: Path, *arguments: str, is_warm: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run DVC in a workspace, as a user would; its imports and its stages' are done if warm."""
+    return _run(["dvc", *arguments], workspace, is_warm=is_warm)
+
+
+def _run(command: list[str], folder: Path, *, is_warm: bool) -> subprocess.CompletedProcess[str]:
+    variables = environment()
+    if is_warm:
+        warm = start_warm_commands()
+        variables |= warm | {"PATH": f"{warm['PATH']}:{variables['PATH']}"}
     return subprocess.run(
-        [str(BIN / "gaitworks"), "-C", str(workspace), *arguments],
+        command,
         capture_output=True,
         text=True,
         check=False,
-        env=environment(),
-        cwd=workspace.parent,
-    )
-
-
-def dvc(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run DVC in a workspace, as a user would."""
-    return subprocess.run(
-        [str(BIN / "dvc"), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment(),
-        cwd=workspace,
+        env=variables,
+        cwd=folder,
+        executable=shutil.which(command[0], path=variables["PATH"]),
     )
 
 
@@ -96,3 +105,15 @@ def copy_workspace(workspace: Path, to: Path) -> Path:
     """Copy a workspace with all it holds."""
     shutil.copytree(workspace, to, symlinks=True)
     return to
+
+
+def shorten_run_queue(home: Path) -> None:
+    """Let an instance look for queued runs every second, where it would every 5."""
+    path = home / "dagster.yaml"
+    config = yaml.safe_load(path.read_text())
+    config["run_coordinator"] = {
+        "module": "dagster.core.run_coordinator",
+        "class": "QueuedRunCoordinator",
+        "config": {"dequeue_interval_seconds": 1},
+    }
+    path.write_text(yaml.safe_dump(config))

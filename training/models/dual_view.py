@@ -1,4 +1,4 @@
-"""Classifiers of clips that show one walk from two views, and the registry that names them.
+"""Classifiers of clips that show one walk from two views.
 
 A model is named by where its views meet, since the literature's words are used both ways: the paper
 on adult spinal deformity averages class probabilities in what it calls late fusion and joins
@@ -13,13 +13,18 @@ from typing import Final, Literal
 import torch
 from torch import Tensor, nn
 
+from training.losses import Loss
 from training.models.classifier import ModelOutput
+from training.models.recipe import ModelSettings, Samples
 from training.models.resnet3d import ResNet3D, ResNet3DArchitecture, initialise_fan_out
-from transforms.errors import InputError, SettingsError
+from transforms.errors import InputError
+from transforms.training_settings import DualViewSettings
 
 Fusion = Literal["channels", "features", "probabilities", "logits"]
 View = Literal["front", "side"]
 
+CHANNEL_COUNTS: Final = {"silhouettes": 1, "rgb": 3}
+"""Channels of one view by `dual_view.input`."""
 VIEWS: Final[tuple[View, ...]] = ("front", "side")
 """The order of the view axis of clips."""
 
@@ -38,33 +43,23 @@ class DualViewSpec:
     fusion: Fusion
     views: tuple[View, ...] = VIEWS
 
-    def build(
-        self, architecture: ResNet3DArchitecture, class_count: int, channel_count: int
-    ) -> "DualViewClassifier":
-        """Make the module, its parameters not yet drawn from a seed.
+    losses: tuple[Loss, ...] = ("cross_entropy",)
+    is_probe: bool = False
 
-        Args:
-            architecture: the size of each network.
-            class_count: how many classes there are.
-            channel_count: channels of one view: 3 for RGB, 1 for silhouettes.
-        """
-        return DualViewClassifier(self, architecture, class_count, channel_count)
+    @property
+    def reads(self) -> Samples:
+        """What a sample of this model is."""
+        return "clips"
 
+    def build(self, settings: ModelSettings, class_count: int) -> "DualViewClassifier":
+        """Make the module, its parameters not yet drawn from a seed."""
+        assert isinstance(settings, DualViewSettings)  # what models of clips are given
+        architecture = ResNet3DArchitecture(settings.width, settings.depths)
+        return DualViewClassifier(self, architecture, class_count, CHANNEL_COUNTS[settings.input])
 
-DUAL_VIEW_MODELS: Final[dict[str, DualViewSpec]] = {
-    "single_front": DualViewSpec("channels", ("front",)),
-    "single_side": DualViewSpec("channels", ("side",)),
-    "early_channel": DualViewSpec("channels"),
-    "feature_concat": DualViewSpec("features"),
-    "prob_mean": DualViewSpec("probabilities"),
-    "logit_mean": DualViewSpec("logits"),
-}
-
-PAPER_NAMES: Final[dict[str, str]] = {
-    "paper:late": "prob_mean",
-    "paper:slow": "feature_concat",
-}
-"""Our names for the paper's, as its text defines them."""
+    def draw(self, model: nn.Module, generator: torch.Generator) -> None:
+        """Fill every parameter from `generator`."""
+        initialise_fan_out(model, generator)
 
 
 class DualViewClassifier(nn.Module):
@@ -150,37 +145,3 @@ def log_mean_probabilities(logits: Sequence[Tensor]) -> Tensor:
     """
     logarithms = torch.stack([one.log_softmax(dim=1) for one in logits])
     return logarithms.logsumexp(dim=0) - math.log(len(logits))
-
-
-def find_dual_view_model(name: str) -> DualViewSpec:
-    """Return the recipe of a model, by our name for it or by the paper's.
-
-    Raises:
-        SettingsError: there is no model of that name.
-    """
-    ours = PAPER_NAMES.get(name, name)
-    if ours not in DUAL_VIEW_MODELS:
-        raise SettingsError(
-            "no such dual-view model",
-            expected=" or ".join(sorted(DUAL_VIEW_MODELS | PAPER_NAMES)),
-            found=name,
-        )
-    return DUAL_VIEW_MODELS[ours]
-
-
-def build_dual_view_model(
-    name: str,
-    architecture: ResNet3DArchitecture,
-    *,
-    class_count: int,
-    channel_count: int,
-    seed: int,
-) -> DualViewClassifier:
-    """Build a model with parameters drawn from `seed` alone; arguments as `DualViewSpec.build`.
-
-    Raises:
-        SettingsError: there is no model of that name.
-    """
-    model = find_dual_view_model(name).build(architecture, class_count, channel_count)
-    initialise_fan_out(model, torch.Generator().manual_seed(seed))
-    return model

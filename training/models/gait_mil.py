@@ -13,7 +13,7 @@ from torch.nn.functional import one_hot
 
 from training.models.gait_phases import assign_gait_phases, widen
 from training.models.temporal import TemporalPooling
-from transforms.settings import TrainingSettings
+from transforms.training_settings import TrainingSettings
 
 
 class FrameWeights(NamedTuple):

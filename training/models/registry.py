@@ -3,13 +3,15 @@
 from typing import Final
 
 import torch
+from torch import nn
 
-from training.models.blocks import initialise
-from training.models.classifier import SilhouetteClassifier
+from training.models.dual_view import DualViewSpec
 from training.models.gait_mil import PhaseAttentionSpec
+from training.models.recipe import ModelSettings, Recipe
 from training.models.sconet import SilhouetteSpec
 from transforms.errors import SettingsError
-from transforms.settings import TrainingSettings
+from transforms.labels import SCOLIOSIS
+from transforms.published import PAPER_NAMES
 
 
 def _gait_mil(spec: PhaseAttentionSpec) -> SilhouetteSpec:
@@ -17,7 +19,7 @@ def _gait_mil(spec: PhaseAttentionSpec) -> SilhouetteSpec:
     return SilhouetteSpec(True, ("cross_entropy", "triplet"), pool_time=spec.build)
 
 
-MODELS: Final[dict[str, SilhouetteSpec]] = {
+MODELS: Final[dict[str, Recipe]] = {
     # The six classifiers of the Scoliosis1K paper.
     "baseline_cnn": SilhouetteSpec(False, ("cross_entropy",)),
     "baseline_cnn_triplet": SilhouetteSpec(False, ("cross_entropy", "triplet"), is_probe=True),
@@ -31,31 +33,42 @@ MODELS: Final[dict[str, SilhouetteSpec]] = {
     "gait_mil_no_frame_attention": _gait_mil(PhaseAttentionSpec(weighs_frames=False)),
     "gait_mil_no_phase_attention": _gait_mil(PhaseAttentionSpec(weighs_phases=False)),
     "gait_mil_mean": _gait_mil(PhaseAttentionSpec(False, False, False)),
+    # Two cameras: by where what they see is brought together.
+    "single_front": DualViewSpec("channels", ("front",)),
+    "single_side": DualViewSpec("channels", ("side",)),
+    "early_channel": DualViewSpec("channels"),
+    "feature_concat": DualViewSpec("features"),
+    "prob_mean": DualViewSpec("probabilities"),
+    "logit_mean": DualViewSpec("logits"),
 }
 
 
-def find_model(name: str) -> SilhouetteSpec:
-    """Return the recipe of a model.
+def find_model(name: str) -> Recipe:
+    """Return the recipe of a model, by our name or by a paper's (`paper:late`).
 
     Raises:
         SettingsError: there is no model of that name.
     """
-    if name not in MODELS:
+    ours = PAPER_NAMES.get(name, name)
+    if ours not in MODELS:
         raise SettingsError(
             "no such model",
             where="experiments.models",
             expected=" or ".join(sorted(MODELS)),
             found=name,
         )
-    return MODELS[name]
+    return MODELS[ours]
 
 
-def build_model(name: str, settings: TrainingSettings, seed: int) -> SilhouetteClassifier:
+def build_model(
+    name: str, settings: ModelSettings, seed: int, class_count: int = len(SCOLIOSIS.classes)
+) -> nn.Module:
     """Build a model with parameters drawn from `seed` alone.
 
     Raises:
         SettingsError: there is no model of that name.
     """
-    model = find_model(name).build(settings)
-    initialise(model, torch.Generator().manual_seed(seed))
+    recipe = find_model(name)
+    model = recipe.build(settings, class_count)
+    recipe.draw(model, torch.Generator().manual_seed(seed))
     return model

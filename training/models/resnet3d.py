@@ -34,14 +34,6 @@ class ResNet3DArchitecture:
         return (self.width << (len(self.depths) - 1)) * _EXPANSION
 
 
-ARCHITECTURES: Final[dict[str, ResNet3DArchitecture]] = {
-    "paper": ResNet3DArchitecture(),
-    "small": ResNet3DArchitecture(width=16, depths=(1, 2, 2, 1)),
-    "tiny": ResNet3DArchitecture(width=8, depths=(1, 1, 1, 1)),
-}
-"""Sizes by the names that `transforms.presets` gives to sets of training values."""
-
-
 class ConvNorm3D(nn.Module):
     """A 3D convolution without bias that keeps sizes but for its stride, then normalisation."""
 

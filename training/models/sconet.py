@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import torch
+from torch import nn
 
 from training.losses import Loss
 from training.models.blocks import (
@@ -14,11 +15,13 @@ from training.models.blocks import (
     PartwiseCosineNeck,
     PartwiseLinear,
     ResNet9,
+    initialise,
 )
 from training.models.classifier import SilhouetteClassifier
+from training.models.recipe import ModelSettings, Samples
 from training.models.temporal import MaximumOverTime, TemporalPooling
-from transforms.labels import SCOLIOSIS_LABELS
-from transforms.settings import TrainingSettings
+from transforms.labels import SCOLIOSIS
+from transforms.training_settings import TrainingSettings
 
 # Channels last is faster (benchmarks/training_step.py) and unsafe below this width: with fewer
 # input channels than a vector holds, 16 with AVX-512, oneDNN writes past its buffer in the backward
@@ -48,20 +51,32 @@ class SilhouetteSpec:
     is_probe: bool = False
     pool_time: Callable[[TrainingSettings], TemporalPooling] = _take_maximum
 
-    def build(self, settings: TrainingSettings) -> SilhouetteClassifier:
+    @property
+    def reads(self) -> Samples:
+        """What a sample of this model is."""
+        return "walks"
+
+    def build(
+        self, settings: ModelSettings, class_count: int = len(SCOLIOSIS.classes)
+    ) -> SilhouetteClassifier:
         """Make the module, its parameters not yet drawn."""
-        channels, size, classes = settings.channels, settings.embedding_size, len(SCOLIOSIS_LABELS)
+        assert isinstance(settings, TrainingSettings)  # what models of walks are given
+        channels, size = settings.channels, settings.embedding_size
         parts = settings.parts if self.has_strips else 1
         model = SilhouetteClassifier(
             backbone=ResNet9(channels),
             temporal=self.pool_time(settings),
             pooling=HorizontalPooling(parts) if self.has_strips else MeanPooling(),
             projection=PartwiseLinear(parts, channels[-1], size),
-            neck=PartwiseCosineNeck(parts, size, classes, scale=settings.logit_scale)
+            neck=PartwiseCosineNeck(parts, size, class_count, scale=settings.logit_scale)
             if self.has_strips
-            else LinearNeck(size, classes),
+            else LinearNeck(size, class_count),
             is_probe=self.is_probe,
         )
         if min(channels) >= _CHANNELS_LAST_FROM:
             model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's gap
         return model
+
+    def draw(self, model: nn.Module, generator: torch.Generator) -> None:
+        """Fill every parameter from `generator`."""
+        initialise(model, generator)

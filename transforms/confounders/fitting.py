@@ -13,14 +13,12 @@ from numpy.typing import NDArray
 
 from transforms.confounders.encoding import encode, fit_encoder
 from transforms.confounders.people import Floats, People
-from transforms.labels import SCOLIOSIS_LABELS
 
 PROBES: Final = ("linear", "tree")
 PROBE_SETTINGS: Final[dict[str, dict[str, int | float]]] = {
     "linear": {"inverse_penalty": 1.0},
     "tree": {"max_depth": 3, "min_participants_per_leaf": 5},
 }
-_NEGATIVE: Final = SCOLIOSIS_LABELS.index("negative")
 _DIGITS: Final = 9  # scores that differ by less are one score: machines add in another order
 _LEAST: Final = 1e-12
 
@@ -33,7 +31,7 @@ class Answers:
         likeliest: class index, int64 [row]; counted for the accuracy.
         raised: class index, int64 [row]: the class whose probability is raised most above its share
             of the side fitted on; counted for the macro F1, which weighs all classes alike.
-        score: float64 [row], higher for any abnormality.
+        score: float64 [row], higher for who the screening question is about.
     """
 
     likeliest: NDArray[np.int64]
@@ -57,7 +55,8 @@ def fit_and_answer(fitted: People, judged: People, names: Sequence[str], probe: 
         model = _FITTERS[probe](encode(encoder, fitted), fitted.truth)
         probabilities = np.zeros_like(probabilities)
         probabilities[:, model.classes_] = model.predict_proba(encode(encoder, judged))
-    return _answer(probabilities, prior)
+    healthy = fitted.scheme.class_indices(fitted.scheme.screening, inside=False)
+    return _answer(probabilities, prior, healthy)
 
 
 def answer_majority(fitted: People, judged: People) -> Answers:
@@ -68,17 +67,18 @@ def answer_majority(fitted: People, judged: People) -> Answers:
 
 def class_shares(people: People) -> Floats:
     """Return each class's share of the participants, float64 [class]."""
-    counts = np.bincount(people.truth, minlength=len(SCOLIOSIS_LABELS)).astype(np.float64)
-    shares: Floats = counts / max(1.0, counts.sum())
+    counts = np.bincount(people.truth, minlength=len(people.scheme.classes))
+    shares: Floats = counts.astype(np.float64) / max(1.0, float(counts.sum()))
     return shares
 
 
-def _answer(probabilities: Floats, prior: Floats) -> Answers:
+def _answer(probabilities: Floats, prior: Floats, healthy: list[int]) -> Answers:
     known = np.round(probabilities, _DIGITS)
     lift = np.divide(known, prior, out=np.zeros_like(known), where=prior > 0)
     # Odds beside those of the side fitted on: folds that differ in their classes by a participant
     # would otherwise be told apart by that alone.
-    surplus = _log_odds(probabilities[:, _NEGATIVE]) - _log_odds(prior[_NEGATIVE])
+    cleared = probabilities[:, healthy].sum(axis=1)
+    surplus = _log_odds(cleared) - _log_odds(float(prior[healthy].sum()))
     return Answers(
         likeliest=known.argmax(axis=1).astype(np.int64),
         # Among classes raised alike, the likeliest.

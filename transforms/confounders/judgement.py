@@ -6,9 +6,8 @@ from typing import Any, Final
 import numpy as np
 
 from transforms.confounders.fitting import PROBES
-from transforms.confounders.judging import METRICS, Resampled, describe_all, describe_lead
+from transforms.confounders.judging import Resampled, describe_all, describe_lead
 from transforms.confounders.people import CONFOUNDERS, NOT_RECORDED, NUMBERS, People
-from transforms.labels import SCOLIOSIS_LABELS
 
 _FEWEST: Final = 2  # participants of a class, wherever is fitted or judged
 _PURPOSES: Final = {"fitted_on": "to fit on", "judged_on": "to judge"}
@@ -18,13 +17,15 @@ Counts = dict[str, dict[str, int]]  # `fitted_on` and `judged_on` -> label -> pa
 
 def count_classes(people: People) -> dict[str, int]:
     """Return the participants of each class, in the classes' order."""
-    counts = np.bincount(people.truth, minlength=len(SCOLIOSIS_LABELS))
-    return {label: int(count) for label, count in zip(SCOLIOSIS_LABELS, counts, strict=True)}
+    classes = people.scheme.classes
+    counts = np.bincount(people.truth, minlength=len(classes))
+    return {label: int(count) for label, count in zip(classes, counts, strict=True)}
 
 
 def say_what_is_lacking(counts: Counts) -> str | None:
     """Return why nothing can be judged, or None: two of each class that there is, two classes."""
-    present = [label for label in SCOLIOSIS_LABELS if any(one[label] for one in counts.values())]
+    classes = next(iter(counts.values()))
+    present = [label for label in classes if any(one[label] for one in counts.values())]
     if len(present) < 2:
         return f"no two classes: {', '.join(present) or 'nobody'}"
     scarce = [
@@ -69,8 +70,7 @@ def compare_with_probes(
         "metrics": describe_all(model, confidence),
         "more_than": {
             name: {
-                metric: describe_lead(rival[metric], model[metric], confidence)
-                for metric in METRICS
+                metric: describe_lead(rival[metric], model[metric], confidence) for metric in model
             }
             for name, rival in rivals.items()
         },

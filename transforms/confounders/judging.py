@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from transforms.confounders.fitting import Answers
 from transforms.confounders.people import Floats
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import SCOLIOSIS, LabelScheme
 from transforms.metrics.bootstrap import NO_INTERVAL, draw_weights_in_parts
 from transforms.metrics.intervals import (
     Evidence,
@@ -22,11 +22,9 @@ from transforms.metrics.intervals import (
     difference_interval,
     score_interval,
 )
-from transforms.metrics.metrics import POSITIVE_SETS, derive_from_confusion, weigh_confusion
+from transforms.metrics.metrics import derive_from_confusion, weigh_confusion
 from transforms.metrics.ranking import measure_auroc
 
-_QUESTION: Final = "any_abnormality"
-METRICS: Final = ("accuracy", "macro_f1", f"{_QUESTION}/auroc")
 _DIGITS: Final = 6
 _WEIGHTS_AT_ONCE: Final = 2_000_000  # 16 MB; some tens of such arrays live at a time
 
@@ -58,7 +56,12 @@ Resampled = dict[str, Values]  # metric -> its values
 
 
 def resample(
-    truth: NDArray[np.int64], answers: Mapping[str, Answers], *, seed: int, resamples: int
+    truth: NDArray[np.int64],
+    answers: Mapping[str, Answers],
+    *,
+    seed: int,
+    resamples: int,
+    scheme: LabelScheme = SCOLIOSIS,
 ) -> dict[str, Resampled]:
     """Return the metrics of all answers on the participants as they are and on the same resamples.
 
@@ -67,6 +70,7 @@ def resample(
         answers: name -> answers about the same participants.
         seed: of the draws.
         resamples: how many.
+        scheme: of the classes.
 
     Returns:
         name -> metric -> its values.
@@ -76,13 +80,15 @@ def resample(
     draws = draw_weights_in_parts(len(truth), resamples, seed, at_once=at_once)
     for weights in chain([np.ones((1, len(truth)))], draws):
         for name, answer in answers.items():
-            parts[name].append(_measure(truth, answer, weights))
-    counts = np.bincount(truth, minlength=len(SCOLIOSIS_LABELS))
-    evidence = {metric: _gather_evidence(metric, counts) for metric in METRICS}
+            parts[name].append(_measure(truth, answer, weights, scheme))
+    counts = np.bincount(truth, minlength=len(scheme.classes))
+    evidence = {
+        metric: _gather_evidence(metric, counts, scheme) for metric in _list_metrics(scheme)
+    }
     return {
         name: {
             metric: Values(np.concatenate([part[metric] for part in found]), evidence[metric])
-            for metric in METRICS
+            for metric in evidence
         }
         for name, found in parts.items()
     }
@@ -123,31 +129,38 @@ def _describe(values: Floats, interval: Interval | None) -> dict[str, Any]:
 
 def describe_all(values: Resampled, confidence: float) -> dict[str, dict[str, Any]]:
     """Return `describe` of every metric."""
-    return {metric: describe(values[metric], confidence) for metric in METRICS}
+    return {metric: describe(one, confidence) for metric, one in values.items()}
 
 
-def _gather_evidence(metric: str, counts: NDArray[np.int64]) -> Evidence:
+def _list_metrics(scheme: LabelScheme) -> tuple[str, str, str]:
+    return ("accuracy", "macro_f1", f"{scheme.screening}/auroc")
+
+
+def _gather_evidence(metric: str, counts: NDArray[np.int64], scheme: LabelScheme) -> Evidence:
     """Return what a metric was seen on; `transforms.metrics` counts in the same way."""
     people = int(counts.sum())
     scarcer = people
     if metric == "macro_f1":
         scarcer = int(counts.min())
-    elif metric == f"{_QUESTION}/auroc":
-        inside = int(counts[list(POSITIVE_SETS[_QUESTION])].sum())
+    elif metric == f"{scheme.screening}/auroc":
+        inside = int(counts[scheme.class_indices(scheme.screening)].sum())
         scarcer = min(inside, people - inside)
     return Evidence(scarcer, people, is_clustered=False)
 
 
-def _measure(truth: NDArray[np.int64], answers: Answers, weights: Floats) -> dict[str, Floats]:
+def _measure(
+    truth: NDArray[np.int64], answers: Answers, weights: Floats, scheme: LabelScheme
+) -> dict[str, Floats]:
+    classes = len(scheme.classes)
     likeliest, raised = (
-        derive_from_confusion(weigh_confusion(truth, named, weights))
+        derive_from_confusion(weigh_confusion(truth, named, weights, classes), scheme)
         for named in (answers.likeliest, answers.raised)
     )
-    is_positive = np.isin(truth, POSITIVE_SETS[_QUESTION])
+    is_positive = np.isin(truth, scheme.questions[scheme.screening])
     return {
         "accuracy": likeliest["accuracy"],
         "macro_f1": raised["macro_f1"],
-        f"{_QUESTION}/auroc": measure_auroc(answers.score, is_positive, weights),
+        f"{scheme.screening}/auroc": measure_auroc(answers.score, is_positive, weights),
     }
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from transforms.errors import InputError
-from transforms.labels import label_index
+from transforms.labels import SCOLIOSIS, LabelScheme
 
 Floats = NDArray[np.float64]
 
@@ -38,12 +38,14 @@ class People:
         numbers: confounder -> float64 [row], NaN where unknown.
         levels: confounder -> table `row, level, share` of the levels a row has; the shares of a row
             add up to 1, and `NOT_RECORDED` is a level.
+        scheme: of the labels.
     """
 
     ids: tuple[str, ...]
     truth: NDArray[np.int64]
     numbers: dict[str, Floats]
     levels: dict[str, pl.DataFrame]
+    scheme: LabelScheme = SCOLIOSIS
 
 
 def describe_sequences(
@@ -85,7 +87,7 @@ def describe_sequences(
     ).sort("sequence_id")
 
 
-def gather_people(sequences: pl.DataFrame) -> People:
+def gather_people(sequences: pl.DataFrame, scheme: LabelScheme = SCOLIOSIS) -> People:
     """Return the participants of some rows of `describe_sequences`, over those rows alone."""
     people = (
         sequences.group_by("participant_id")
@@ -97,7 +99,7 @@ def gather_people(sequences: pl.DataFrame) -> People:
     share = 1.0 / pl.len().over("row")
     return People(
         ids=tuple(people["participant_id"]),
-        truth=np.array([label_index(label) for label in people["label"]], dtype=np.int64),
+        truth=np.array([scheme.class_index(label) for label in people["label"]], dtype=np.int64),
         numbers={
             name: people[column].cast(pl.Float64).fill_null(np.nan).to_numpy()
             for name, column in NUMBERS.items()
@@ -109,6 +111,7 @@ def gather_people(sequences: pl.DataFrame) -> People:
             .sort("row", "level")
             for name, column in LEVELS.items()
         },
+        scheme=scheme,
     )
 
 

@@ -28,6 +28,7 @@ from transforms.confounders.judging import resample
 from transforms.confounders.people import CONFOUNDERS, People, describe_sequences, gather_people
 from transforms.confounders.results import Result, answers_of_model
 from transforms.errors import InputError
+from transforms.labels import LabelScheme, find_scheme
 
 FITTED_SIDES: Final = ("train", "selection")
 JUDGED_SIDE: Final = "test"
@@ -65,8 +66,10 @@ def probe_confounders(
         `judged` or `cannot be judged` with a `reason`.
 
     Raises:
-        InputError: index, participants, split and results do not belong together.
+        InputError: index, participants, split and results do not belong together, or the labels
+            are of no scheme.
     """
+    scheme = find_scheme(index["label"].unique(), where="index.parquet")
     sequences = describe_sequences(index, participants, recordings)
     strange = split.join(sequences, on="sequence_id", how="anti")
     if not strange.is_empty():
@@ -79,10 +82,11 @@ def probe_confounders(
     draws = {"seed": seed, "resamples": resamples}
     return {
         "settings": draws | {"confidence": confidence, "probes": PROBE_SETTINGS},
-        "cohort": _judge_cohort(sequences, draws, confidence),
+        "cohort": _judge_cohort(sequences, scheme, draws, confidence),
         "variants": {
             str(variant): _judge_variant(
                 sequences,
+                scheme,
                 split.filter(pl.col("variant") == variant),
                 [one for one in results if one.variant == variant],
                 draws,
@@ -106,22 +110,23 @@ def predict_side(fitted: People, judged: People) -> Given:
 
 def _judge_variant(
     sequences: pl.DataFrame,
+    scheme: LabelScheme,
     split: pl.DataFrame,
     results: Sequence[Result],
     draws: dict[str, int],
     confidence: float,
 ) -> dict[str, Any]:
     sides = sequences.join(split.select("sequence_id", "side"), on="sequence_id")
-    fitted = gather_people(sides.filter(pl.col("side").is_in(FITTED_SIDES)))
-    judged = gather_people(sides.filter(pl.col("side") == JUDGED_SIDE))
+    fitted = gather_people(sides.filter(pl.col("side").is_in(FITTED_SIDES)), scheme)
+    judged = gather_people(sides.filter(pl.col("side") == JUDGED_SIDE), scheme)
     counts = {"fitted_on": count_classes(fitted), "judged_on": count_classes(judged)}
     lacking = say_what_is_lacking(counts)
     if lacking:
         return {"status": "cannot be judged", "reason": lacking} | counts
     models = {one.experiment: answers_of_model(one, judged) for one in results}
     given = predict_side(fitted, judged)
-    values = resample(judged.truth, given, **draws)
-    of_models = resample(judged.truth, models, **draws)
+    values = resample(judged.truth, given, scheme=scheme, **draws)
+    of_models = resample(judged.truth, models, scheme=scheme, **draws)
     comparisons = {
         name: compare_with_probes(of_models[name], values, confidence) for name in sorted(models)
     }
@@ -129,9 +134,9 @@ def _judge_variant(
 
 
 def _judge_cohort(
-    sequences: pl.DataFrame, draws: dict[str, int], confidence: float
+    sequences: pl.DataFrame, scheme: LabelScheme, draws: dict[str, int], confidence: float
 ) -> dict[str, Any]:
-    people = gather_people(sequences)
+    people = gather_people(sequences, scheme)
     counts = {"judged_on": count_classes(people)}
     lacking = say_what_is_lacking(counts)
     if lacking:
@@ -142,11 +147,12 @@ def _judge_cohort(
     placed = sequences.join(fold_of, on="participant_id")
     given: list[Given] = []
     for fold in range(fold_count):
-        fitted = gather_people(placed.filter(pl.col("fold") != fold))
-        given.append(predict_side(fitted, gather_people(placed.filter(pl.col("fold") == fold))))
+        fitted = gather_people(placed.filter(pl.col("fold") != fold), scheme)
+        judged = gather_people(placed.filter(pl.col("fold") == fold), scheme)
+        given.append(predict_side(fitted, judged))
     members = np.concatenate([np.flatnonzero(folds == fold) for fold in range(fold_count)])
     whole = {name: _join([one[name] for one in given], members) for name in given[0]}
-    values = resample(people.truth, whole, **draws)
+    values = resample(people.truth, whole, scheme=scheme, **draws)
     return summarise(values, people, confidence) | counts | {"folds": fold_count}
 
 

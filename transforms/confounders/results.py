@@ -8,12 +8,11 @@ import polars as pl
 from transforms.confounders.fitting import Answers
 from transforms.confounders.people import People
 from transforms.errors import InputError
-from transforms.labels import SCOLIOSIS_LABELS
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a model predicted on the test side of a variant (schema `PREDICTIONS`)."""
+    """What a model predicted on the test side of a variant (`predictions_schema`)."""
 
     experiment: str
     variant: str
@@ -26,7 +25,7 @@ def answers_of_model(result: Result, people: People) -> Answers:
     Raises:
         InputError: the predictions are of other participants.
     """
-    columns = [f"p_{label}" for label in SCOLIOSIS_LABELS]
+    columns = list(people.scheme.probability_columns)
     table = (result.predictions.group_by("participant_id").agg(pl.col(columns).mean())).sort(
         "participant_id"
     )
@@ -40,6 +39,6 @@ def answers_of_model(result: Result, people: People) -> Answers:
         )
     probabilities = table.select(columns).to_numpy().astype(np.float64)
     likeliest = probabilities.argmax(axis=1).astype(np.int64)
-    negative = SCOLIOSIS_LABELS.index("negative")
-    abnormal = np.delete(probabilities, negative, axis=1).sum(axis=1)
+    ill = people.scheme.class_indices(people.scheme.screening)
+    abnormal = probabilities[:, ill].sum(axis=1)
     return Answers(likeliest=likeliest, raised=likeliest, score=abnormal)

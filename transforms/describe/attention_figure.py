@@ -17,7 +17,7 @@ from transforms.describe.style import (
     styled,
 )
 from transforms.explanation.over_time import WeighedWalk
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import order_labels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +35,7 @@ def plot_attention(walks: Sequence[WeighedWalk]) -> bytes | None:
     """Return a PNG of a few walks of each predicted class, or None where there are none."""
     chosen = [
         walk
-        for label in SCOLIOSIS_LABELS
+        for label in order_labels(walk.predicted for walk in walks)
         for walk in [one for one in walks if one.predicted == label][:_PER_CLASS]
     ]
     return figure_to_png(draw_attention(chosen), max_bytes=MAX_BYTES) if chosen else None

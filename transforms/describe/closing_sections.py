@@ -1,6 +1,6 @@
 """The report's last sections: how to read it, and where every number comes from."""
 
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
@@ -16,6 +16,16 @@ from transforms.describe.page import (
     Text,
     rows_table,
 )
+
+_QUESTIONS: Final = {
+    "any_abnormality": "Positive and neutral together against negative. Sensitivity: of those with "
+    "any abnormality, the share that was found. Specificity: of the negatives, the share that was "
+    "left alone.",
+    "positive_vs_rest": "Positive against neutral and negative together.",
+    "asd": "Adult spinal deformity (asd) against the other diagnoses together (non_asd). "
+    "Sensitivity: of those with the deformity, the share that was found. Specificity: of the "
+    "others, the share that was left alone.",
+}
 
 
 def reading_section(material: Material) -> Section:
@@ -39,16 +49,7 @@ def reading_section(material: Material) -> Section:
                 "sequences of one person are not independent. An interval as wide as the scale "
                 "means that the test side is too small to tell.",
             ),
-            (
-                "any_abnormality",
-                "Positive and neutral together against negative. Sensitivity: of those with any "
-                "abnormality, the share that was found. Specificity: of the negatives, the share "
-                "that was left alone.",
-            ),
-            (
-                "positive_vs_rest",
-                "Positive against neutral and negative together.",
-            ),
+            *((question, _QUESTIONS[question]) for question in material.scheme.questions),
             (
                 "macro precision, recall, F1",
                 "Each class in turn is the positive one; the mean weighs the classes equally, "
@@ -76,7 +77,7 @@ def reading_section(material: Material) -> Section:
             Text(
                 "The walkers of this cohort are synthetic, drawn from published summary figures. "
                 "The results show that the pipeline is sound from video to metric. They are not "
-                "evidence about scoliosis or about any patient."
+                f"evidence about {material.scheme.name} or about any patient."
             )
         )
     limits.append(

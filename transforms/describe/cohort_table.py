@@ -12,10 +12,10 @@ from transforms.describe.split_facts import (
     order_variants,
     variant_place,
 )
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import SCOLIOSIS, SPINAL_DEFORMITY
 
 # Worst first, as the field prints its tables and ratios.
-_ORDER: Final = tuple(reversed(SCOLIOSIS_LABELS))
+_ORDER: Final = (*reversed(SCOLIOSIS.diagnoses), *SPINAL_DEFORMITY.diagnoses)
 _TOTAL: Final = "all"
 _MEASURES: Final = {
     "age_years": "age (years)",
@@ -25,7 +25,7 @@ _MEASURES: Final = {
 
 
 def describe_cohort(participants: pl.DataFrame, index: pl.DataFrame) -> pl.DataFrame:
-    """Return the cohort's Table 1: one row per class, positive first, and one for all.
+    """Return the cohort's Table 1: one row per class, worst first, and one for all.
 
     Participants without a sequence are not counted. Measures are texts `mean ± sd` over the
     participants whose value is known (sample standard deviation), empty where none is.
@@ -74,7 +74,7 @@ def describe_split(split: pl.DataFrame) -> pl.DataFrame:
     """Return participants and sequences per variant, side and class, and the sum of the classes.
 
     Combinations without a sequence are left out. Variants are sorted by their weights (1:1:2
-    before 1:1:16), sides run train, selection, test, unused, classes positive first.
+    before 1:1:16), sides run train, selection, test, unused, classes worst first.
 
     Args:
         split: the split (schema `SPLIT`).
@@ -169,7 +169,7 @@ def _place(variant: str, side: str, label: str) -> tuple[tuple[list[int], str], 
 
 
 def _label_place(label: str) -> tuple[int, str]:
-    """Classes positive first, those of other diseases by name, the sum last."""
+    """Classes worst first, unknown ones by name, the sum last."""
     if label == _TOTAL:
         return (len(_ORDER) + 1, "")
     return (_ORDER.index(label) if label in _ORDER else len(_ORDER), label)

@@ -6,21 +6,31 @@ Each function returns a matplotlib figure for `style.figure_to_svg` or `style.fi
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from transforms.describe.formatting import words
+from transforms.describe.formatting import QUESTIONS, words
 from transforms.describe.style import ACCENT, INK, OTHER_COLOUR, SERIES, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-PANELS: Final = {  # the AUROC is that of any abnormality
-    "any_abnormality/auroc": "AUROC",
-    "accuracy": "Accuracy",
-    "macro_f1": "Macro F1",
-}
 PROBE_TITLES: Final = {"linear": "confounders, linear", "tree": "confounders, tree"}
 _CHANCE_AREA: Final = 0.5
 
 Row = tuple[str, Mapping[str, Any], str]  # name, metric -> entry, colour
+
+
+def name_panels(entries: Mapping[str, Any]) -> dict[str, str]:
+    """Return what each metric of a judgement is called, in the order of panels and columns."""
+    return {find_area(entries): "AUROC", "accuracy": "Accuracy", "macro_f1": "Macro F1"}
+
+
+def find_area(entries: Mapping[str, Any]) -> str:
+    """Return the metric that the claim is about: the AUROC of the screening question."""
+    return next(name for name in entries if name.endswith("/auroc"))
+
+
+def name_question(entries: Mapping[str, Any]) -> str:
+    """Return the screening question of a judgement in words."""
+    return QUESTIONS[find_area(entries).rpartition("/")[0]]
 
 
 @styled
@@ -32,13 +42,14 @@ def draw_beside_models(variants: Mapping[str, Mapping[str, Any]]) -> "Figure":
     """
     # `Any`: confounders.json, here and below.
     rows = {name: _rows(found) for name, found in variants.items()}
+    titles = name_panels(next(iter(variants.values()))["chance"])
     heights = [len(some) + 1.2 for some in rows.values()]
     figure = new_figure(9.0, 0.5 + 0.24 * sum(heights))
     panels = figure.subplots(
-        len(rows), len(PANELS), sharex=True, sharey="row", squeeze=False, height_ratios=heights
+        len(rows), len(titles), sharex=True, sharey="row", squeeze=False, height_ratios=heights
     )
     for (variant, some), axes_row in zip(rows.items(), panels, strict=True):
-        for (metric, title), axes in zip(PANELS.items(), axes_row, strict=True):
+        for (metric, title), axes in zip(titles.items(), axes_row, strict=True):
             is_first = axes is axes_row[0]
             axes.set_title(f"{variant}: {title}" if is_first else title, fontsize=9)
             _draw_rows(axes, some, metric)
@@ -56,16 +67,17 @@ def draw_alone(judgement: Mapping[str, Any]) -> "Figure":
         judgement: a judged one: a probe's `cohort` or a variant.
     """
     names = ["all", *judgement["alone"]]
+    entries = judgement["all"]["linear"]
     figure = new_figure(6.0, 0.8 + 0.28 * len(names))
     axes = figure.subplots()
     probes = (("linear", SERIES[1], -0.15), ("tree", SERIES[2], 0.15))
     for probe, colour, offset in probes:
         for place, name in enumerate(names):
             found = judgement["alone"].get(name, judgement["all"])
-            _draw_interval(axes, place + offset, found[probe]["any_abnormality/auroc"], colour)
+            _draw_interval(axes, place + offset, found[probe][find_area(entries)], colour)
     _name_rows(axes, [words(name) for name in names])
     axes.axvline(_CHANCE_AREA, color=OTHER_COLOUR, linewidth=0.9, linestyle=(0, (3, 2)))
-    axes.set_xlabel("AUROC, any abnormality")
+    axes.set_xlabel(f"AUROC, {name_question(entries)}")
     _share_scale(axes)
     for probe, colour, _ in probes:
         axes.plot([], [], color=colour, marker="o", markersize=5, label=probe)

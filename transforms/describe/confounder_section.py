@@ -7,10 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, Protocol
 
 from transforms.describe.confounder_figures import (
-    PANELS,
     PROBE_TITLES,
     draw_alone,
     draw_beside_models,
+    find_area,
+    name_panels,
+    name_question,
 )
 from transforms.describe.formatting import format_interval, plural, words
 from transforms.describe.page import (
@@ -28,7 +30,6 @@ from transforms.describe.page import (
 from transforms.describe.style import figure_to_svg
 
 Status = Literal["holds", "fails", "not checked", "caution"]
-CLAIM_METRIC: Final = "any_abnormality/auroc"
 _RANKS: Final[tuple[Status, ...]] = ("fails", "not checked", "caution", "holds")  # worst first
 _CLAIM: Final = "The models know more than sex, age, size, clip length, site and camera tell."
 
@@ -69,7 +70,7 @@ def confounder_section(material: Probed) -> Section:
                 "Dots with intervals for chance, the two confounder models and every trained "
                 "model, a band per variant; the tables below have the numbers.",
                 "Chance (grey), confounders alone (brown) and the trained models (green) on the "
-                "same test participants. The AUROC is that of any abnormality.",
+                f"same test participants. The AUROC is that of {_question_of(judged)}.",
             )
         )
     blocks += [_variant_table(name, one) for name, one in judged.items()]
@@ -97,8 +98,9 @@ def confounder_statement(probe: Probe) -> Statement:
 def variant_statement(name: str, found: Probe) -> Statement:
     """Return whether every model of a variant is worth more than chance and both probes.
 
-    It is decided on the AUROC of any abnormality, which needs no threshold: `holds` where every
-    model's lead has an interval above zero, `fails` where a model has no lead, else `caution`.
+    It is decided on the AUROC of the screening question, which needs no threshold: `holds` where
+    every model's lead has an interval above zero, `fails` where a model has no lead, else
+    `caution`.
     """
     claim = f"{name}: every model knows more than the confounders tell."
     if found["status"] != "judged":
@@ -119,9 +121,9 @@ def variant_statement(name: str, found: Probe) -> Statement:
     return Statement(worst, claim, detail)
 
 
-def verdict(more_than: Probe, metric: str = CLAIM_METRIC) -> Status:
+def verdict(more_than: Probe) -> Status:
     """Return whether a model's lead over every rival is above zero beyond doubt."""
-    leads = [rival[metric] for rival in more_than.values()]
+    leads = [rival[find_area(rival)] for rival in more_than.values()]
     if any(lead["value"] is None for lead in leads):
         return "not checked"
     if any(lead["value"] <= 0 for lead in leads):
@@ -136,9 +138,9 @@ def summarise_confounders(probe: Probe) -> dict[str, float]:
     figures = {}
     for name, found in _judgements(probe):
         for kind, entries in found["all"].items():
-            for metric in PANELS:
-                if entries[metric]["value"] is not None:
-                    figures[f"confounders/{name}/{kind}/{metric}"] = entries[metric]["value"]
+            for metric, entry in entries.items():
+                if entry["value"] is not None:
+                    figures[f"confounders/{name}/{kind}/{metric}"] = entry["value"]
     return figures
 
 
@@ -148,14 +150,19 @@ def _judgements(probe: Probe) -> Iterable[tuple[str, Probe]]:
 
 
 def _say_bar(found: Probe) -> str:
-    kind = max(found["all"], key=lambda one: found["all"][one][CLAIM_METRIC]["value"] or 0.0)
-    entry = found["all"][kind][CLAIM_METRIC]
-    return f"an AUROC of {format_interval(entry)} for any abnormality ({kind})"
+    areas = {kind: entries[find_area(entries)] for kind, entries in found["all"].items()}
+    kind = max(areas, key=lambda one: areas[one]["value"] or 0.0)
+    question = name_question(found["all"][kind])
+    return f"an AUROC of {format_interval(areas[kind])} for {question} ({kind})"
+
+
+def _question_of(judged: Mapping[str, Probe]) -> str:
+    return name_question(next(iter(judged.values()))["chance"])
 
 
 def _least_lead(more_than: Probe) -> tuple[str, float, Probe]:
     """Return the rival a model leads least, the lead, and its entry; undefined ones come first."""
-    leads = {name: rival[CLAIM_METRIC] for name, rival in more_than.items()}
+    leads = {name: rival[find_area(rival)] for name, rival in more_than.items()}
     values = {
         name: float("-inf") if one["value"] is None else float(one["value"])
         for name, one in leads.items()
@@ -171,15 +178,17 @@ def _variant_table(name: str, found: Probe) -> Table:
         lead = format_interval(_least_lead(one["more_than"])[2])
         rows.append((model, *_cells(one["metrics"]), lead, verdict(one["more_than"])))
     people = ", ".join(f"{count} {label}" for label, count in found["judged_on"].items())
+    titles = name_panels(found["chance"])
     return rows_table(
         f"Confounders and models on the same test participants, {name} ({people})",
-        ("who answers", *PANELS.values(), "smallest lead in AUROC", "verdict"),
+        ("who answers", *titles.values(), "smallest lead in AUROC", "verdict"),
         rows,
-        numeric=range(1, len(PANELS) + 2),
-        note="value [interval]; the AUROC is that of any abnormality. A lead is taken over chance "
-        "and both confounder models, in pairs on the same resamples of participants. For the "
-        "macro F1 the confounder models name the class whose probability is raised most above its "
-        "share, so that they are not beaten merely for naming the commonest class.",
+        numeric=range(1, len(titles) + 2),
+        note=f"value [interval]; the AUROC is that of {name_question(found['chance'])}. A lead is "
+        "taken over chance and both confounder models, in pairs on the same resamples of "
+        "participants. For the macro F1 the confounder models name the class whose probability "
+        "is raised most above its share, so that they are not beaten merely for naming the "
+        "commonest class.",
     )
 
 
@@ -201,7 +210,8 @@ def _cohort_group(found: Probe) -> Group:
                 figure_to_svg(draw_alone(found)),
                 "Dots with intervals of the AUROC of each confounder alone; the table below has "
                 "the numbers.",
-                "AUROC for any abnormality of each confounder alone; the dashed line is chance.",
+                f"AUROC for {name_question(found['chance'])} of each confounder alone; the dashed "
+                "line is chance.",
             ),
             _alone_table("cohort, cross-validated", found),
         ),
@@ -224,12 +234,12 @@ def _alone_table(name: str, found: Probe) -> Table:
 
 
 def _cells(entries: Probe) -> list[str]:
-    return [format_interval(entries[metric]) for metric in PANELS]
+    return [format_interval(entries[metric]) for metric in name_panels(entries)]
 
 
 def _alone_cells(found: Probe) -> list[str]:
     return [
         format_interval(found[kind][metric])
         for kind in PROBE_TITLES
-        for metric in (CLAIM_METRIC, "accuracy")
+        for metric in (find_area(found[kind]), "accuracy")
     ]

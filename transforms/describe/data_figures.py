@@ -10,7 +10,6 @@ import numpy as np
 import polars as pl
 
 from transforms.describe.style import ACCENT, FLAG, new_figure, styled
-from transforms.labels import SCOLIOSIS_LABELS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -113,12 +112,6 @@ def count_frames(frames: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.len().alias("frames"))
         .sort(pl.col("outcome") != "kept", -pl.col("frames").cast(pl.Int64), "outcome")
     )
-
-
-def order_labels(labels: Sequence[str]) -> list[str]:
-    """Return labels in their canonical order, others after them by name."""
-    known = [label for label in SCOLIOSIS_LABELS if label in labels]
-    return known + sorted(set(labels) - set(known))
 
 
 def whole_numbers(axis: Any) -> None:

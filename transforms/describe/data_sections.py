@@ -9,7 +9,6 @@ from transforms.describe.data_figures import (
     count_frames,
     draw_extraction_outcome,
     draw_iou_histogram,
-    order_labels,
 )
 from transforms.describe.formatting import NOTHING, plural, words
 from transforms.describe.gather import Extraction, Material
@@ -29,6 +28,7 @@ from transforms.describe.page import (
     table_of,
 )
 from transforms.describe.style import figure_to_svg
+from transforms.labels import order_labels
 
 IOU_TARGET: Final = 0.85  # what the embedded extraction backend promises on the demo cohort
 _ROW_LIMIT: Final = 100

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import polars as pl
 
-from transforms.describe.data_figures import order_labels
 from transforms.describe.proof_tables import ALIKE_SD, name_column, order_columns
 from transforms.describe.split_facts import order_sides, order_variants, protocol_of
 from transforms.describe.split_figures import text_colour
@@ -21,6 +20,7 @@ from transforms.describe.style import (
     new_figure,
     styled,
 )
+from transforms.labels import order_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from transforms.describe.formatting import QUESTIONS
 from transforms.describe.style import ACCENT, INK, OTHER_COLOUR, SERIES, new_figure, styled
 
 if TYPE_CHECKING:
@@ -19,10 +20,6 @@ FOREST_METRICS: Final = {
     "sensitivity": "Sensitivity",
     "specificity": "Specificity",
     "auroc": "AUROC",
-}
-POSITIVE_SETS: Final = {
-    "any_abnormality": "any abnormality",
-    "positive_vs_rest": "positive vs rest",
 }
 HISTORY_COLUMNS: Final = (
     "step",
@@ -131,21 +128,25 @@ def draw_metric_intervals(
     """Draw a forest plot: a row per experiment, a column per metric, a band per positive set.
 
     Args:
-        experiments: values of `metrics.json`, in the order of the rows from the top.
+        experiments: values of `metrics.json`, in the order of the rows from the top, at least one.
         unit: `participant` or `sequence`.
     """
     # `Any`: metrics.json is a nested mapping of JSON values.
-    figure = new_figure(9.0, 1.3 + 2 * (0.35 + 0.26 * len(experiments)))
+    told = {
+        name.rpartition("/")[0] for one in experiments for name in one["units"][unit]["metrics"]
+    }
+    questions = [question for question in QUESTIONS if question in told]
+    figure = new_figure(9.0, 1.3 + len(questions) * (0.35 + 0.26 * len(experiments)))
     panels = figure.subplots(
-        len(POSITIVE_SETS), len(FOREST_METRICS), sharex=True, sharey=True, squeeze=False
+        len(questions), len(FOREST_METRICS), sharex=True, sharey=True, squeeze=False
     )
     names = [f"{one['model']}, {one['variant']}, seed {one['seed']}" for one in experiments]
     models = sorted({str(one["model"]) for one in experiments})
-    for (positive_set, set_title), row in zip(POSITIVE_SETS.items(), panels, strict=True):
+    for question, row in zip(questions, panels, strict=True):
         for (metric, metric_title), axes in zip(FOREST_METRICS.items(), row, strict=True):
-            axes.set_title(f"{metric_title}, {set_title}", fontsize=9)
+            axes.set_title(f"{metric_title}, {QUESTIONS[question]}", fontsize=9)
             for place, one in enumerate(experiments):
-                found = one["units"][unit]["metrics"].get(f"{positive_set}/{metric}", {})
+                found = one["units"][unit]["metrics"].get(f"{question}/{metric}", {})
                 colour = SERIES[models.index(str(one["model"])) % len(SERIES)]
                 _draw_interval(axes, place, found, colour)
             axes.grid(visible=False, axis="y")

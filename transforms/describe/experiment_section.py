@@ -1,11 +1,18 @@
 """The report's section on experiments: what each model learnt and how it did on the test side."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 import polars as pl
 
 from transforms.describe.experiment_figures import draw_learning_curves, draw_metric_intervals
-from transforms.describe.formatting import NOTHING, format_interval, name_metric, plural
+from transforms.describe.formatting import (
+    NOTHING,
+    QUESTIONS,
+    format_interval,
+    name_metric,
+    plural,
+)
 from transforms.describe.gather import Experiment, Material
 from transforms.describe.operating_table import operating_group
 from transforms.describe.page import (
@@ -21,17 +28,17 @@ from transforms.describe.page import (
     svg_picture,
 )
 from transforms.describe.style import figure_to_svg
+from transforms.labels import SCOLIOSIS, LabelScheme, find_scheme
 
-UNITS: Final = ("participant", "sequence")
-_HEADLINE: Final = (
-    "accuracy",
-    "any_abnormality/sensitivity",
-    "any_abnormality/specificity",
-    "any_abnormality/auroc",
-    "positive_vs_rest/sensitivity",
-    "positive_vs_rest/specificity",
-    "positive_vs_rest/auroc",
-)
+UNITS: Final = ("participant", "sequence", "clip")  # not every model judges clips
+_QUESTIONS: Final = {
+    "any_abnormality": "is there any abnormality (positive or neutral against negative: the "
+    "screening question)",
+    "positive_vs_rest": "is it positive (against neutral and negative together)",
+    "asd": "is it adult spinal deformity (asd against the other diagnoses together: the screening "
+    "question)",
+}
+_HEADLINE: Final = ("sensitivity", "specificity", "auroc")  # of each question
 
 
 def experiment_section(material: Material) -> Section:
@@ -43,41 +50,49 @@ def experiment_section(material: Material) -> Section:
     blocks: list[Block] = []
     if judged:
         blocks += [
-            Text(
-                "Results on the test side, per participant, with intervals. Sensitivity and "
-                "specificity are given for two questions: is there any abnormality (positive or "
-                "neutral against negative: the screening question), and is it positive (against "
-                "neutral and negative together)."
-            ),
-            _forest(judged),
-            _headline_table(judged),
+            Text(_introduce(material.scheme)),
+            _forest(judged, material.scheme),
+            _headline_table(judged, material.scheme),
         ]
     blocks += [_experiment_group(one) for one in material.experiments]
-    if judged:
+    if judged and material.scheme == SCOLIOSIS:
         blocks.append(_published_box(judged))
     return Section("experiments", "Experiments", tuple(blocks))
 
 
-def _forest(judged: list[dict[str, Any]]) -> Picture:
+def _introduce(scheme: LabelScheme) -> str:
+    asked = [_QUESTIONS[question] for question in scheme.questions]
+    count = "one question" if len(asked) == 1 else "two questions"
+    return (
+        "Results on the test side, per participant, with intervals. Sensitivity and specificity "
+        f"are given for {count}: {', and '.join(asked)}."
+    )
+
+
+def _forest(judged: list[dict[str, Any]], scheme: LabelScheme) -> Picture:
     # `Any`: metrics.json, here and below.
     return svg_picture(
         figure_to_svg(draw_metric_intervals(judged)),
         "Forest plot of sensitivity, specificity and AUROC with their intervals, a row per "
         "experiment; the table below has the numbers.",
-        "Metrics per participant with their intervals: any abnormality above, positive against "
-        "rest below.",
+        f"Metrics per participant with their intervals: {_say_bands(scheme)}.",
     )
 
 
-def _headline_table(judged: list[dict[str, Any]]) -> Table:
+def _say_bands(scheme: LabelScheme) -> str:
+    bands = [QUESTIONS[question].replace("vs", "against") for question in scheme.questions]
+    return f"{bands[0]} above, {bands[1]} below" if len(bands) > 1 else bands[0]
+
+
+def _headline_table(judged: list[dict[str, Any]], scheme: LabelScheme) -> Table:
     columns = ["experiment"]
-    for name in _HEADLINE:
+    names = ["accuracy", *_name_rates(scheme, _HEADLINE)]
+    for name in names:
         group = name.rpartition("/")[0]
         title = name_metric(name)[0]
         columns.append(f"{title}, {group.replace('_', ' ')}" if group else title)
     rows = [
-        [one["experiment"], *(_value(one, "participant", name) for name in _HEADLINE)]
-        for one in judged
+        [one["experiment"], *(_value(one, "participant", name) for name in names)] for one in judged
     ]
     return rows_table(
         "Test results per participant, all experiments",
@@ -103,8 +118,11 @@ def _experiment_group(experiment: Experiment) -> Group:
     if metrics is None:
         blocks.append(Missing("It has not been evaluated yet.", "gaitworks run model_evaluation"))
     else:
-        blocks.append(Group("row", "", tuple(_matrix(metrics, unit) for unit in UNITS)))
+        units = _units_of(metrics)
+        blocks.append(Group("row", "", tuple(_matrix(metrics, unit) for unit in units)))
         blocks.append(_metric_table(metrics))
+        by_diagnosis = metrics["units"]["participant"].get("subgroups", {}).get("diagnosis")
+        blocks += [_diagnosis_table(metrics, by_diagnosis)] if by_diagnosis else []
         points = operating_group(metrics)
         blocks += [points] if points else []
     return Group("part", experiment.name, tuple(blocks))
@@ -141,20 +159,22 @@ def _matrix(metrics: dict[str, Any], unit: str) -> Matrix:
 
 def _metric_table(metrics: dict[str, Any]) -> Table:
     names: dict[str, None] = {}  # a set that remembers the order
-    for unit in UNITS:
+    units = _units_of(metrics)
+    for unit in units:
         names.update(dict.fromkeys(metrics["units"][unit]["metrics"]))
-    known = [*_ORDER, *sorted(names.keys() - set(_ORDER))]
+    order = _order_metrics(find_scheme(metrics["units"]["participant"]["labels"]))
+    known = [*order, *sorted(names.keys() - set(order))]
     rows = []
     for name in known:
         if name in names:
             title, positive_set = name_metric(name)
-            values = [_value(metrics, unit, name) for unit in UNITS]
+            values = [_value(metrics, unit, name) for unit in units]
             rows.append((title, positive_set, *values))
     return rows_table(
         f"Metrics on the test side, {metrics['experiment']}",
-        ("metric", "positive set", "per participant", "per sequence"),
+        ("metric", "positive set", *(f"per {unit}" for unit in units)),
         rows,
-        numeric=(2, 3),
+        numeric=range(2, 2 + len(units)),
         note=_say_undefined(metrics),
     )
 
@@ -162,29 +182,46 @@ def _metric_table(metrics: dict[str, Any]) -> Table:
 def _say_undefined(metrics: dict[str, Any]) -> str:
     reasons = [
         f"{name} per {unit} is undefined: {found.get('reason', 'no reason given')}."
-        for unit in UNITS
+        for unit in _units_of(metrics)
         for name, found in sorted(metrics["units"][unit]["metrics"].items())
         if found["value"] is None
     ]
     return " ".join(reasons)
 
 
-_ORDER: Final = (
-    "accuracy",
-    "macro_precision",
-    "macro_recall",
-    "macro_f1",
-    "any_abnormality/sensitivity",
-    "any_abnormality/specificity",
-    "any_abnormality/auroc",
-    "any_abnormality/auprc",
-    "positive_vs_rest/sensitivity",
-    "positive_vs_rest/specificity",
-    "positive_vs_rest/auroc",
-    "positive_vs_rest/auprc",
-    "brier",
-    "ece",
-)
+def _units_of(metrics: dict[str, Any]) -> list[str]:
+    return [unit for unit in UNITS if unit in metrics["units"]]
+
+
+def _name_rates(scheme: LabelScheme, kinds: Iterable[str]) -> list[str]:
+    return [f"{question}/{kind}" for question in scheme.questions for kind in kinds]
+
+
+def _order_metrics(scheme: LabelScheme) -> list[str]:
+    return [
+        *("accuracy", "macro_precision", "macro_recall", "macro_f1"),
+        *_name_rates(scheme, (*_HEADLINE, "auprc")),
+        *("brier", "ece"),
+    ]
+
+
+def _diagnosis_table(metrics: dict[str, Any], groups: list[dict[str, Any]]) -> Table:
+    rows = [
+        (
+            one["group"],
+            str(one["participants"]),
+            one["reason"]
+            if one["metrics"] is None
+            else format_interval(one["metrics"]["accuracy"]),
+        )
+        for one in groups
+    ]
+    return rows_table(
+        f"Participants told right, by diagnosis, {metrics['experiment']}",
+        ("diagnosis", "participants", "accuracy"),
+        rows,
+        numeric=(1, 2),
+    )
 
 
 def _published_box(judged: list[dict[str, Any]]) -> Group:

@@ -21,6 +21,12 @@ _METRICS: Final = {
 POSITIVE_SETS: Final = {
     "any_abnormality": "positive + neutral",
     "positive_vs_rest": "positive",
+    "asd": "asd",
+}
+QUESTIONS: Final = {
+    "any_abnormality": "any abnormality",
+    "positive_vs_rest": "positive vs rest",
+    "asd": "adult spinal deformity",
 }
 
 

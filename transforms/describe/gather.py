@@ -18,6 +18,7 @@ from transforms.describe.experiment_figures import read_history
 from transforms.errors import IntegrityError
 from transforms.explanation.results import SUMMARY_NAME, Explanation, read_explanation
 from transforms.files import sha256_file
+from transforms.labels import SCOLIOSIS, LabelScheme, find_scheme
 from transforms.manifest import MANIFEST_NAME, directory_version, read_manifest
 from transforms.schemas import NEAR_DUPLICATES_NAME
 from transforms.settings import EvaluationSettings
@@ -138,6 +139,20 @@ class Material:
     def judged(self) -> list[dict[str, Any]]:
         """The metrics of the experiments that have been evaluated."""
         return [one.metrics for one in self.experiments if one.metrics is not None]
+
+    @property
+    def scheme(self) -> LabelScheme:
+        """The scheme of the labels; that of scoliosis while there is no label yet."""
+        labels: list[str] = []
+        if self.dataset is not None:
+            labels = self.dataset.index["label"].unique().to_list()
+        elif self.splits is not None:
+            labels = self.splits.split["label"].unique().to_list()
+        elif self.judged:
+            labels = self.judged[0]["units"]["participant"]["labels"]
+        elif self.intake is not None:
+            labels = self.intake.recordings["label"].drop_nulls().unique().to_list()
+        return find_scheme(labels, where="report") if labels else SCOLIOSIS
 
     @property
     def is_synthetic(self) -> bool:

@@ -6,7 +6,7 @@ import polars as pl
 
 from transforms.describe.confounder_section import confounder_statement
 from transforms.describe.data_sections import IOU_TARGET
-from transforms.describe.formatting import plural
+from transforms.describe.formatting import QUESTIONS, plural
 from transforms.describe.gather import Material
 from transforms.describe.page import Block, Section, Statement, Statements, Table, Tiles, rows_table
 from transforms.describe.split_statements import disjoint_statement, same_test_statement
@@ -66,7 +66,9 @@ def _few_people(material: Material) -> Statement | None:
     by_label = {
         label: sum(row) for label, row in zip(unit["labels"], unit["confusion"], strict=True)
     }
-    abnormal = sum(count for label, count in by_label.items() if label != "negative")
+    question = material.scheme.screening
+    ill = material.scheme.class_indices(question)
+    abnormal = sum(by_label[material.scheme.classes[index]] for index in ill)
     detail = (
         f"The test side has {plural(sum(by_label.values()), 'participant')} ("
         + ", ".join(f"{count} {label}" for label, count in by_label.items())
@@ -74,8 +76,8 @@ def _few_people(material: Material) -> Statement | None:
     )
     if abnormal:
         detail += (
-            f" One person more or less found moves the sensitivity for any abnormality by "
-            f"{100 / abnormal:.1f} percentage points."
+            f" One person more or less found moves the sensitivity for "
+            f"{QUESTIONS[question]} by {100 / abnormal:.1f} percentage points."
         )
     return Statement("caution", "Read the intervals, not the point values.", detail)
 

@@ -33,8 +33,8 @@ def operating_group(metrics: dict[str, Any]) -> Group | None:
             "all were; no test side has the prevalence of a school."
         )
     ]
-    for question, positive_set in POSITIVE_SETS.items():
-        title = f"Operating points per participant, {question}: {positive_set}"
+    for question in (one for one in POSITIVE_SETS if one in found):
+        title = f"Operating points per participant, {question}: {POSITIVE_SETS[question]}"
         points = found[question]
         if "reason" in points:
             blocks.append(Text(f"{title}: none, {points['reason']}."))

@@ -19,12 +19,14 @@ from transforms.describe.rendering import load_template
 from transforms.describe.results_section import results_section
 from transforms.describe.split_section import split_section
 from transforms.files import canonical_json
+from transforms.labels import SCOLIOSIS
 
 __all__ = ["ReportInputs", "write_report"]
 
 REPORT_NAME: Final = "report.html"
 CONFOUNDERS_NAME: Final = "confounders.json"
 SUMMARY_NAME: Final = "summary.json"
+_OF_SCOLIOSIS: Final = (results_section,)  # theirs are the published tables
 _SECTIONS: Final = (
     headline_section,
     cohort_section,
@@ -54,7 +56,8 @@ def write_report(inputs: ReportInputs, output: Path) -> None:
         IntegrityError: a published part lacks a file of its contract.
     """
     material = gather(inputs)
-    sections = tuple(describe(material) for describe in _SECTIONS)
+    left_out = () if material.scheme == SCOLIOSIS else _OF_SCOLIOSIS
+    sections = tuple(describe(material) for describe in _SECTIONS if describe not in left_out)
     page = load_template("report.html.jinja").render(title=inputs.title, sections=sections)
     (output / REPORT_NAME).write_text(page, encoding="utf-8")
     if material.confounders is not None:

@@ -16,7 +16,7 @@ from transforms.describe.results_tables import (
 from transforms.describe.results_words import say_models, say_ratios, say_systems
 from transforms.describe.style import figure_to_svg
 from transforms.presets import say_preset
-from transforms.settings import TrainingSettings
+from transforms.training_settings import TrainingSettings
 
 TITLE: Final = "Results: the published tables, theirs and ours"
 

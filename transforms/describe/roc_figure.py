@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from transforms.describe.experiment_figures import POSITIVE_SETS
+from transforms.describe.formatting import QUESTIONS
 from transforms.describe.style import INK, OTHER_COLOUR, SERIES, figure_to_png, new_figure, styled
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ _LINES: Final = ("solid", "dashed")
 
 
 def plot_roc(predictions: pl.DataFrame, *, max_bytes: int | None = None) -> bytes:
-    """Return a PNG of the ROC curves of a table of schema `PREDICTIONS`."""
+    """Return a PNG of the ROC curves of a table of `predictions_schema`."""
     return figure_to_png(draw_roc(trace_questions(predictions)), max_bytes=max_bytes)
 
 
@@ -28,7 +28,6 @@ def trace_questions(predictions: pl.DataFrame) -> dict[str, "Floats"]:
     """
     import numpy as np
 
-    from transforms.metrics import metrics
     from transforms.metrics.curves import trace_roc
     from transforms.metrics.judged import average_by_participant, read_predictions
 
@@ -37,7 +36,7 @@ def trace_questions(predictions: pl.DataFrame) -> dict[str, "Floats"]:
         question: trace_roc(
             people.probabilities[:, positive].sum(axis=1), np.isin(people.truth, positive)
         )
-        for question, positive in metrics.POSITIVE_SETS.items()
+        for question, positive in people.scheme.questions.items()
     }
 
 
@@ -52,7 +51,7 @@ def draw_roc(curves: dict[str, "Floats"]) -> "Figure":
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color=OTHER_COLOUR, linewidth=0.8, linestyle="dotted")
     for (question, points), colour, line in zip(curves.items(), SERIES, _LINES, strict=False):
-        name = POSITIVE_SETS.get(question, question)
+        name = QUESTIONS.get(question, question)
         if len(points):
             x, y = points.T
             axes.plot(x, y, color=colour, linewidth=1.6, linestyle=line, label=name)

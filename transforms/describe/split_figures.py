@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from transforms.describe.cohort_table import describe_split
-from transforms.describe.data_figures import order_labels, whole_numbers
+from transforms.describe.data_figures import whole_numbers
 from transforms.describe.split_facts import (
     mark_of,
     minutes_by_side,
@@ -20,6 +20,7 @@ from transforms.describe.split_facts import (
     shared_participants,
 )
 from transforms.describe.style import FLAG, INK, OTHER_COLOUR, class_colour, new_figure, styled
+from transforms.labels import order_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

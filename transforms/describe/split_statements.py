@@ -5,7 +5,6 @@ from typing import Any, Final
 
 import polars as pl
 
-from transforms.describe.data_figures import order_labels
 from transforms.describe.formatting import plural
 from transforms.describe.page import Statement
 from transforms.describe.proof_tables import (
@@ -22,6 +21,7 @@ from transforms.describe.split_facts import (
     protocol_of,
     shared_participants,
 )
+from transforms.labels import order_labels
 
 _SHOWN: Final = 4
 

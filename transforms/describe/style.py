@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Told apart by people with colour-vision deficiencies, and in grey by their lightness.
-CLASS_COLOURS: Final = {"negative": "#3a6ea5", "neutral": "#e0a030", "positive": "#a8325e"}
+CLASS_COLOURS: Final = {
+    **{"negative": "#3a6ea5", "neutral": "#e0a030", "positive": "#a8325e"},
+    **{"non_asd": "#3a6ea5", "asd": "#a8325e"},
+    **{"dhs": "#e8c15a", "lcs": "#5b9bb5", "hipoa": "#2b3a55"},
+}
 OTHER_COLOUR: Final = "#7d8791"
 INK: Final = "#20262d"
 RULE: Final = "#d3d9df"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from transforms.explanation.cycle import PHASE_COUNT
 from transforms.explanation.regions import HALVES, REGIONS, Reals, cover_cells, sum_by_region
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import order_labels
 
 METHODS: Final = ("attention", "grad_cam", "evidence")
 
@@ -54,6 +54,11 @@ class Group:
     members: tuple[SequenceMaps, ...]
 
     @property
+    def methods(self) -> tuple[str, ...]:
+        """The maps that its sequences have, in the order of `METHODS`."""
+        return tuple(method for method in METHODS if method in self.members[0].whole)
+
+    @property
     def participant_count(self) -> int:
         """How many people the sequences belong to."""
         return len({one.participant_id for one in self.members})
@@ -91,7 +96,7 @@ def group_sequences(sequences: Sequence[SequenceMaps]) -> list[Group]:
     """Return the groups that have a member, views by name, classes in their order."""
     groups = []
     for view in sorted({one.view for one in sequences}):
-        for predicted in SCOLIOSIS_LABELS:
+        for predicted in order_labels(one.predicted for one in sequences):
             members = tuple(
                 one for one in sequences if (one.view, one.predicted) == (view, predicted)
             )
@@ -109,7 +114,7 @@ def tabulate_shares(groups: Sequence[Group]) -> pl.DataFrame:
     """
     rows: list[dict[str, Any]] = []
     for group in groups:
-        for method in METHODS:
+        for method in group.methods:
             for phase in (None, *range(PHASE_COUNT)):
                 rows += _rows(group, method, phase)
     schema = {

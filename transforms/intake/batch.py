@@ -22,6 +22,7 @@ from transforms.intake.rules import (
     check_start_offsets,
     check_sync_groups,
     check_unique_ids,
+    show_lines,
 )
 from transforms.intake.tables import (
     LINE,
@@ -29,10 +30,12 @@ from transforms.intake.tables import (
     RECORDING_COLUMNS,
     TextTable,
     check_cells,
+    find_label_lines,
+    participant_columns,
     read_table,
 )
 from transforms.intake.videos import Claim, find_copies, find_unlisted_files, locate_video
-from transforms.labels import parse_label
+from transforms.labels import SCOLIOSIS, parse_label
 from transforms.progress import NoProgress, Progress
 from transforms.schemas import PARTICIPANTS, PROBLEMS, RECORDINGS, conform
 from transforms.settings import IntakeSettings
@@ -73,12 +76,13 @@ def check_batch(
 
     Raises:
         InputError: the batch as a whole can't be used (a table is missing, unreadable or lacks
-            columns, there is no `videos` folder, or the batch folder's name is no id); everything
-            of that kind is named at once.
+            columns, there is no `videos` folder, the labels are of several kinds of cohorts, or
+            the batch folder's name is no id); everything of that kind is named at once.
     """
     participants = read_table(batch / _PARTICIPANTS_CSV, PARTICIPANT_COLUMNS)
     recordings = read_table(batch / _RECORDINGS_CSV, RECORDING_COLUMNS)
-    _refuse_unusable_batch(batch, [*participants.faults, *recordings.faults])
+    mixed = _find_mixed_labels(participants)
+    _refuse_unusable_batch(batch, [*participants.faults, *recordings.faults, *mixed])
 
     problems = _check_tables(participants, recordings)
     people = _parse_participants(participants.frame, set(_refusals(_PARTICIPANTS_CSV, problems)))
@@ -144,12 +148,22 @@ def _refuse_unusable_batch(batch: Path, faults: list[str]) -> None:
         )
 
 
+def _find_mixed_labels(participants: TextTable) -> list[str]:
+    """Return the fault of a table with diagnoses of several schemes, if it has them."""
+    kinds = find_label_lines(participants).values()
+    if len(kinds) < 2:
+        return []
+    told = "; ".join(f"{scheme.name} in {show_lines(lines)}" for scheme, lines in kinds)
+    return [f"{_PARTICIPANTS_CSV}: one batch is of one kind of cohort, this one mixes {told}"]
+
+
 def _check_tables(participants: TextTable, recordings: TextTable) -> list[Problem]:
     people, takes = participants.frame, recordings.frame
+    ((scheme, _),) = find_label_lines(participants).values() or ((SCOLIOSIS, []),)
     return [
         *participants.problems,
         *recordings.problems,
-        *check_cells(participants, PARTICIPANT_COLUMNS),
+        *check_cells(participants, participant_columns(scheme)),
         *check_cells(recordings, RECORDING_COLUMNS),
         *check_unique_ids(_PARTICIPANTS_CSV, people, "participant_id"),
         *check_unique_ids(_RECORDINGS_CSV, takes, "recording_id"),

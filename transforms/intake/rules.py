@@ -34,7 +34,7 @@ def check_unique_ids(file: str, frame: pl.DataFrame, column: str) -> list[Proble
         else:
             concerned = rows
             code, message = _conflict(column, cells)
-        lines = _show_lines(rows)
+        lines = show_lines(row[LINE] for row in rows)
         problems += [
             _problem(file, row, column, f"one row per {column}", code, f"{message}: {lines}")
             for row in concerned
@@ -85,7 +85,7 @@ def check_sync_groups(recordings: pl.DataFrame) -> list[Problem]:
     """
     problems: list[Problem] = []
     for rows in _group(recordings, "sync_group", fold_case=False).values():
-        lines = _show_lines(rows)
+        lines = show_lines(row[LINE] for row in rows)
         participants = {row["participant_id"] for row in rows}
         sessions = {row["session"] for row in rows}
         views = [row["view"] for row in rows]
@@ -164,10 +164,11 @@ def _group(frame: pl.DataFrame, column: str, *, fold_case: bool) -> dict[str, li
     return groups
 
 
-def _show_lines(rows: Iterable[_Row]) -> str:
-    lines = [str(row[LINE]) for row in rows]
-    shown = ", ".join(lines[:10]) + (", ..." if len(lines) > 10 else "")
-    return f"line {shown}" if len(lines) == 1 else f"lines {shown}"
+def show_lines(lines: Iterable[int]) -> str:
+    """Return `line 7` or `lines 3, 4`, of many lines the first ones."""
+    shown = [str(line) for line in lines]
+    text = ", ".join(shown[:10]) + (", ..." if len(shown) > 10 else "")
+    return f"line {text}" if len(shown) == 1 else f"lines {text}"
 
 
 def _problem(file: str, row: _Row, column: str, expected: str, code: str, message: str) -> Problem:

@@ -15,7 +15,7 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.intake.problems import Problem, show_value
-from transforms.labels import SCOLIOSIS_LABELS, parse_label
+from transforms.labels import SCHEMES, SCOLIOSIS, LabelScheme, parse_label
 
 LINE: Final = "line"
 """The extra column that holds the line on which a row begins; no CSV column may use its name."""
@@ -66,12 +66,15 @@ def _matches(pattern: str) -> Callable[[str], bool]:
     return lambda text: compiled.fullmatch(text) is not None
 
 
-def _is_label(text: str) -> bool:
-    try:
-        parse_label(text)
-    except InputError:
-        return False
-    return True
+def _is_label_of(scheme: LabelScheme) -> Callable[[str], bool]:
+    def accepts(text: str) -> bool:
+        try:
+            parse_label(text, scheme=scheme)
+        except InputError:
+            return False
+        return True
+
+    return accepts
 
 
 def _is_number(text: str) -> bool:
@@ -102,22 +105,27 @@ _PSEUDONYM: Final = CellRule(
     lambda text: any(character.isdigit() for character in text),
 )
 
-PARTICIPANT_COLUMNS: Final = (
-    ColumnContract("participant_id", True, False, (_id_rule(32), _PSEUDONYM)),
-    ColumnContract(
-        "label",
-        True,
-        False,
-        (CellRule("unknown_label", " or ".join(SCOLIOSIS_LABELS), _is_label),),
-    ),
-    ColumnContract(
-        "sex", True, True, (CellRule("unknown_sex", "F, M or empty", _matches("[FM]")),)
-    ),
-    ColumnContract("age_years", True, True, _number_between(1, 120)),
-    ColumnContract("height_cm", True, True, _number_between(50, 250)),
-    ColumnContract("weight_kg", True, True, _number_between(5, 300)),
-    ColumnContract("site", False, True, (_id_rule(32),)),
-)
+
+def participant_columns(scheme: LabelScheme) -> tuple[ColumnContract, ...]:
+    """Return the contract of `participants.csv` of a cohort with these labels."""
+    diagnoses = " or ".join(scheme.diagnoses)
+    return (
+        ColumnContract("participant_id", True, False, (_id_rule(32), _PSEUDONYM)),
+        ColumnContract(
+            "label", True, False, (CellRule("unknown_label", diagnoses, _is_label_of(scheme)),)
+        ),
+        ColumnContract(
+            "sex", True, True, (CellRule("unknown_sex", "F, M or empty", _matches("[FM]")),)
+        ),
+        ColumnContract("age_years", True, True, _number_between(1, 120)),
+        ColumnContract("height_cm", True, True, _number_between(50, 250)),
+        ColumnContract("weight_kg", True, True, _number_between(5, 300)),
+        ColumnContract("site", False, True, (_id_rule(32),)),
+    )
+
+
+PARTICIPANT_COLUMNS: Final = participant_columns(SCOLIOSIS)
+"""The same columns hold any labels; of a cohort without a known one, scoliosis is expected."""
 
 RECORDING_COLUMNS: Final = (
     ColumnContract("recording_id", True, False, (_id_rule(64),)),
@@ -140,6 +148,18 @@ RECORDING_COLUMNS: Final = (
     # Seconds from the start of the sync group's clock to this video's frame 0.
     ColumnContract("start_offset_s", False, True, _number_between(-3600, 3600)),
 )
+
+
+def find_label_lines(participants: TextTable) -> dict[str, tuple[LabelScheme, list[int]]]:
+    """Return by name each scheme that a label of the table belongs to, and the labels' lines."""
+    found: dict[str, tuple[LabelScheme, list[int]]] = {}
+    for scheme in SCHEMES:
+        accepts = _is_label_of(scheme)
+        rows = participants.frame.select("label", LINE).iter_rows()
+        lines = [line for label, line in rows if accepts(label)]
+        if lines:
+            found[scheme.name] = scheme, lines
+    return found
 
 
 def read_table(path: Path, columns: tuple[ColumnContract, ...]) -> TextTable:

@@ -18,7 +18,7 @@ from transforms.interchange.pickled_array import encode_pickled_array
 from transforms.interchange.sequence_files import SIZE_PX
 from transforms.interchange.sequence_list import LIST_NAME, Listed, encode_sequence_list
 from transforms.interchange.tree import VIEW
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import SCHEMES, find_scheme
 from transforms.progress import Progress
 from transforms.shards.reader import SilhouetteDataset, open_dataset
 from transforms.shards.webdataset import SEQUENCE_ID
@@ -72,10 +72,11 @@ def export_tree(
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(canonical_json(partition))
     (output / LIST_NAME).write_bytes(encode_sequence_list(_list_sequences(rows)))
-    counts = {label: rows.filter(pl.col("label") == label).height for label in SCOLIOSIS_LABELS}
+    scheme = find_scheme(rows["label"], where=directory)
+    counts = {label: rows.filter(pl.col("label") == label).height for label in scheme.diagnoses}
     participants = rows["participant_id"].n_unique()
     (output / "README.txt").write_text(
-        render_readme(dataset.version, counts, participants, partitions), encoding="utf-8"
+        render_readme(dataset.version, scheme, counts, participants, partitions), encoding="utf-8"
     )
     return {
         "dataset_version": dataset.version,
@@ -94,7 +95,7 @@ def _check_names(rows: pl.DataFrame, directory: Path) -> None:
         is_good = (
             SEQUENCE_ID.fullmatch(row["sequence_id"])
             and VIEW.fullmatch(row["view"])
-            and row["label"] in SCOLIOSIS_LABELS
+            and any(row["label"] in scheme.diagnoses for scheme in SCHEMES)
         )
         if not is_good:
             raise InputError(

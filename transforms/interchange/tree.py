@@ -16,7 +16,7 @@ from transforms.errors import InputError
 from transforms.intake.probe import Fault
 from transforms.intake.problems import Problem, show_value
 from transforms.interchange.sequence_files import SequenceFiles
-from transforms.labels import parse_label
+from transforms.labels import SCOLIOSIS, parse_label
 from transforms.shards.webdataset import SEQUENCE_ID
 
 VIEW: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
@@ -137,7 +137,7 @@ def _look_at(tree: Path, folder: Path, problems: list[Problem]) -> Candidate:
 
 def _parse_label(text: str) -> tuple[str | None, Fault | None]:
     try:
-        return parse_label(text), None
+        return parse_label(text, scheme=SCOLIOSIS), None
     except InputError as error:
         expected = error.expected or "a known class"
         return None, Fault("unknown_label", "the class is not known", expected, show_value(text))

@@ -8,7 +8,6 @@ from typing import Final
 
 import numpy as np
 
-from transforms.labels import SCOLIOSIS_LABELS
 from transforms.metrics.intervals import Interval
 from transforms.metrics.judged import Floats, Judged
 
@@ -17,7 +16,7 @@ WORST: Final = 2.0  # all of the probability on one wrong class
 
 def squared_errors(judged: Judged) -> Floats:
     """Return each row's sum of squared differences from the truth, float64 [row] in 0 to 2."""
-    truth = np.eye(len(SCOLIOSIS_LABELS))[judged.truth]
+    truth = np.eye(len(judged.scheme.classes))[judged.truth]
     errors: Floats = ((judged.probabilities - truth) ** 2).sum(axis=1)
     return errors
 

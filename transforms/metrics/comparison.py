@@ -40,7 +40,7 @@ def compare_experiments(
     Each of the three is what `transforms.metrics.seeds.describe_measured` gives.
 
     Args:
-        first: a table of schema `PREDICTIONS` per seed.
+        first: a table of `predictions_schema` per seed.
         second: the same of the other model, in the same order of seeds.
         settings: resamples, confidence and seed of the intervals.
         names: what to call the two in errors.

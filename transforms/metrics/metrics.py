@@ -3,27 +3,27 @@
 The unit is the participant, then the sequence. Each binary metric names its positive set.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import SCOLIOSIS, LabelScheme
 from transforms.metrics.bootstrap import NO_INTERVAL, draw_weights
 from transforms.metrics.brier import brier_interval, squared_errors
 from transforms.metrics.intervals import Evidence, score_interval
-from transforms.metrics.judged import Floats, Judged, average_by_participant, read_predictions
+from transforms.metrics.judged import (
+    Floats,
+    Judged,
+    average_by_participant,
+    read_clip_predictions,
+    read_predictions,
+)
 from transforms.metrics.published_convention import read_as_published_2024
 from transforms.metrics.ranking import measure_auprc, measure_auroc
 from transforms.settings import EvaluationSettings
 
-# Class indices of each question's positive set; the screening question comes first.
-POSITIVE_SETS: Final[Mapping[str, tuple[int, ...]]] = {
-    "any_abnormality": (1, 2),
-    "positive_vs_rest": (2,),
-}
 _ECE_BINS: Final = 15  # of equal width, as in Guo et al. 2017
 _DIGITS: Final = 10  # beyond these, values differ only by the order of a machine's additions
 _ECE_REASON: Final = "no interval: few rows make it too high, and resamples of them even higher"
@@ -31,42 +31,55 @@ _BRIER_REASON: Final = "no interval: the errors of the participants do not diffe
 
 
 def summarise_predictions(
-    predictions: pl.DataFrame, settings: EvaluationSettings
+    predictions: pl.DataFrame,
+    settings: EvaluationSettings,
+    *,
+    clips: pl.DataFrame | None = None,
 ) -> dict[str, Any]:
-    """Return the parts `units` and `as_published_2024` of an experiment's metrics.
+    """Return the parts `units` and, of scoliosis, `as_published_2024` of an experiment's metrics.
 
     A metric is `{"value", "low", "high"}`: the point value and its interval, from resamples of
     whole participants. Where it is undefined, `value` is None and `reason` says why;
     where resamples left it undefined, `undefined_resamples` counts them.
 
     Args:
-        predictions: table of schema `PREDICTIONS`, of one side.
+        predictions: table of `predictions_schema`, of one side.
         settings: resamples, confidence and seed of the intervals.
+        clips: the clips that the sequences were made of, for the unit `clip`.
 
     Raises:
-        InputError: the table is not what `read_predictions` takes.
+        InputError: a table is not what `read_predictions` or `read_clip_predictions` takes.
     """
-    sequences = read_predictions(predictions)
-    people = average_by_participant(sequences)
-    weights = draw_weights(len(people.truth), settings.bootstrap_resamples, settings.seed)
-    return {
+    units = judge_units(predictions, clips)
+    people = len(units["participant"].truth)
+    weights = draw_weights(people, settings.bootstrap_resamples, settings.seed)
+    summary: dict[str, Any] = {
         "units": {
-            "participant": _summarise(people, weights, settings.confidence),
-            "sequence": _summarise(sequences, weights, settings.confidence),
-        },
-        "as_published_2024": read_as_published_2024(confusion_matrix(sequences)),
+            unit: _summarise(judged, weights, settings.confidence) for unit, judged in units.items()
+        }
     }
+    if units["sequence"].scheme.name == SCOLIOSIS.name:
+        matrix = confusion_matrix(units["sequence"])
+        summary["as_published_2024"] = read_as_published_2024(matrix)
+    return summary
+
+
+def judge_units(predictions: pl.DataFrame, clips: pl.DataFrame | None = None) -> dict[str, Judged]:
+    """Return the rows of each unit, the participant first; the arguments as above."""
+    sequences = read_predictions(predictions)
+    units = {"participant": average_by_participant(sequences), "sequence": sequences}
+    return units if clips is None else units | {"clip": read_clip_predictions(clips, predictions)}
 
 
 def confusion_matrix(judged: Judged) -> NDArray[np.int64]:
-    """Return how often each truth (row) was given each prediction (column), int64 [3, 3]."""
-    matrix = np.zeros((len(SCOLIOSIS_LABELS),) * 2, dtype=np.int64)
+    """Return how often each truth (row) was given each prediction (column)."""
+    matrix = np.zeros((len(judged.scheme.classes),) * 2, dtype=np.int64)
     np.add.at(matrix, (judged.truth, judged.predicted), 1)
     return matrix
 
 
 def weigh_confusion(
-    truth: NDArray[np.int64], predicted: NDArray[np.int64], weights: Floats
+    truth: NDArray[np.int64], predicted: NDArray[np.int64], weights: Floats, classes: int
 ) -> Floats:
     """Return the confusion matrix under each weighting of the rows.
 
@@ -74,17 +87,17 @@ def weigh_confusion(
         truth: class index of each row.
         predicted: class index of each row.
         weights: whole numbers, float64 [weighting, row].
+        classes: how many there are.
 
     Returns:
         float64 [weighting, truth, prediction].
     """
-    classes = len(SCOLIOSIS_LABELS)
     cells = np.eye(classes**2)[truth * classes + predicted]  # (row, cell)
     matrices: Floats = (weights @ cells).reshape(-1, classes, classes)
     return matrices
 
 
-def derive_from_confusion(matrix: Floats) -> dict[str, Floats]:
+def derive_from_confusion(matrix: Floats, scheme: LabelScheme = SCOLIOSIS) -> dict[str, Floats]:
     """Return every metric that follows from confusion matrices.
 
     A class that nobody has leaves the macro averages undefined; a class that was never predicted
@@ -92,6 +105,7 @@ def derive_from_confusion(matrix: Floats) -> dict[str, Floats]:
 
     Args:
         matrix: float64 [..., truth, prediction].
+        scheme: whose classes they are.
 
     Returns:
         name -> float64 [...], NaN where undefined.
@@ -106,13 +120,20 @@ def derive_from_confusion(matrix: Floats) -> dict[str, Floats]:
         "macro_recall": recall.mean(axis=-1),
         "macro_f1": np.where(truths > 0, _ratio(2 * hits, truths + named), np.nan).mean(axis=-1),
     }
-    for name, positive in POSITIVE_SETS.items():
+    for name, positive in scheme.questions.items():
         inside = np.isin(np.arange(matrix.shape[-1]), positive)
         true_positive = matrix[..., inside, :][..., inside].sum(axis=(-2, -1))
         true_negative = matrix[..., ~inside, :][..., ~inside].sum(axis=(-2, -1))
         values[f"{name}/sensitivity"] = _ratio(true_positive, truths[..., inside].sum(axis=-1))
         values[f"{name}/specificity"] = _ratio(true_negative, truths[..., ~inside].sum(axis=-1))
     return values
+
+
+def measure_answers(judged: Judged, weights: Floats) -> dict[str, Floats]:
+    """Return every metric of the answers alone, without their probabilities, as `measure` does."""
+    classes = len(judged.scheme.classes)
+    matrix = weigh_confusion(judged.truth, judged.predicted, weights, classes)
+    return derive_from_confusion(matrix, judged.scheme)
 
 
 def measure(judged: Judged, weights: Floats) -> dict[str, Floats]:
@@ -125,8 +146,8 @@ def measure(judged: Judged, weights: Floats) -> dict[str, Floats]:
     Returns:
         name -> float64 [weighting], NaN where undefined.
     """
-    values = derive_from_confusion(weigh_confusion(judged.truth, judged.predicted, weights))
-    for name, positive in POSITIVE_SETS.items():
+    values = measure_answers(judged, weights)
+    for name, positive in judged.scheme.questions.items():
         score = judged.probabilities[:, positive].sum(axis=1)
         is_positive = np.isin(judged.truth, positive)
         values[f"{name}/auroc"] = measure_auroc(score, is_positive, weights)
@@ -171,7 +192,7 @@ def _summarise(judged: Judged, participant_weights: Floats, confidence: float) -
     return {
         "count": len(judged.truth),
         "participants": participant_weights.shape[1],
-        "labels": list(SCOLIOSIS_LABELS),
+        "labels": list(judged.scheme.classes),
         "confusion": confusion_matrix(judged).tolist(),
         "metrics": metrics,
     }
@@ -232,10 +253,11 @@ def gather_evidence(name: str, judged: Judged) -> Evidence:
     question, _, kind = name.rpartition("/")
     people = int(judged.participant.max()) + 1
     if question:
-        inside = np.isin(judged.truth, POSITIVE_SETS[question])
+        inside = np.isin(judged.truth, judged.scheme.questions[question])
         return evidence_of(judged, inside, kind)
     if kind.startswith("macro"):
-        rarest = min(count_people(judged, judged.truth == k) for k in range(len(SCOLIOSIS_LABELS)))
+        classes = range(len(judged.scheme.classes))
+        rarest = min(count_people(judged, judged.truth == k) for k in classes)
         return Evidence(rarest, len(judged.truth), len(judged.truth) > people)
     return Evidence(people, len(judged.truth), len(judged.truth) > people)
 
@@ -265,12 +287,11 @@ def count_people(judged: Judged, chosen: NDArray[np.bool_]) -> int:
 
 def _reason_undefined(name: str, judged: Judged) -> str:
     """Say which truth is missing; only that can leave a point value undefined."""
-    question = name.split("/")[0]
-    if question not in POSITIVE_SETS:
-        absent = [
-            label for index, label in enumerate(SCOLIOSIS_LABELS) if index not in judged.truth
-        ]
+    question = name.rpartition("/")[0]
+    if not question:
+        classes = enumerate(judged.scheme.classes)
+        absent = [label for index, label in classes if index not in judged.truth]
         return f"no {' and no '.join(absent)} among the tested"
-    inside = np.isin(judged.truth, POSITIVE_SETS[question])
+    inside = np.isin(judged.truth, judged.scheme.questions[question])
     missing = "inside" if not inside.any() else "outside"
     return f"nobody {missing} the positive set {question} among the tested"

@@ -17,7 +17,6 @@ from transforms.metrics.bootstrap import NO_INTERVAL
 from transforms.metrics.intervals import Interval, score_interval
 from transforms.metrics.judged import Floats, Judged
 from transforms.metrics.metrics import (
-    POSITIVE_SETS,
     count_people,
     describe_value,
     evidence_of,
@@ -139,7 +138,7 @@ def summarise_operating_points(
     ones = np.ones((1, len(judged.truth)))
     points, spreads = measure(judged, ones), measure(judged, weights)
     summary: Summary = {}
-    for question, positive in POSITIVE_SETS.items():
+    for question, positive in judged.scheme.questions.items():
         inside = np.isin(judged.truth, positive)
         if inside.all() or not inside.any():
             missing = "outside" if inside.all() else "inside"

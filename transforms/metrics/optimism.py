@@ -15,7 +15,6 @@ from transforms.errors import InputError, IntegrityError, RefusalError
 from transforms.metrics.bootstrap import draw_weights
 from transforms.metrics.judged import Judged, read_predictions
 from transforms.metrics.seeds import (
-    METRICS,
     UNITS,
     Measured,
     describe_difference,
@@ -107,7 +106,7 @@ def measure_gap(
     where it is undefined, the interval where most resamples are, the deviation for one seed.
 
     Args:
-        predictions: for each name of `SIDES` a table of schema `PREDICTIONS` per seed, in the same
+        predictions: for each name of `SIDES` a table of `predictions_schema` per seed, in the same
             order of seeds.
         settings: resamples, confidence and seed of the intervals.
 
@@ -131,7 +130,7 @@ def measure_gap(
         }
         gaps[unit] = {
             metric: _compare(sides[HONEST][metric], sides[LEAKY][metric], settings.confidence)
-            for metric in METRICS
+            for metric in sides[HONEST]
         }
     return gaps
 

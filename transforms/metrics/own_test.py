@@ -12,10 +12,10 @@ from typing import Any, Final
 import polars as pl
 
 from transforms.errors import IntegrityError
+from transforms.labels import LabelScheme
 from transforms.layout import METRICS_NAME
 from transforms.metrics.judged import average_by_participant, read_predictions
-from transforms.metrics.metrics import POSITIVE_SETS
-from transforms.schemas import PREDICTIONS
+from transforms.schemas import predictions_schema
 from transforms.shards.parquet import read_table
 
 _PREDICTIONS_NAME: Final = "predictions.parquet"
@@ -62,14 +62,7 @@ def read_own_test(directories: Sequence[Path], card: Mapping[str, Any]) -> tuple
     return None
 
 
-def questions_of(classes: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    """Return class indices of the positive set of each question, the screening question first."""
-    return dict(POSITIVE_SETS)
-
-
-def describe_own_test(
-    found: tuple[Json, Path] | None, classes: Sequence[str], predicted: str
-) -> Json:
+def describe_own_test(found: tuple[Json, Path] | None, scheme: LabelScheme, predicted: str) -> Json:
     """Return the part `own_test` of a prediction.
 
     Raises:
@@ -98,14 +91,14 @@ def describe_own_test(
                 "were": unit["confusion"][place][place],
                 "precision": named["precision"],
                 "recall": named["recall"],
-                **_describe_confidence(directory / _PREDICTIONS_NAME, classes.index(predicted)),
+                **_describe_confidence(directory / _PREDICTIONS_NAME, scheme, predicted),
             },
             "questions": {
                 question: {
                     name: unit["metrics"][f"{question}/{name}"]
                     for name in ("sensitivity", "specificity", "auroc")
                 }
-                for question in questions_of(classes)
+                for question in scheme.questions
             },
             "accuracy": unit["metrics"]["accuracy"],
             "brier": unit["metrics"]["brier"],
@@ -120,10 +113,12 @@ def describe_own_test(
         ) from error
 
 
-def _describe_confidence(path: Path, predicted: int) -> Json:
+def _describe_confidence(path: Path, scheme: LabelScheme, predicted: str) -> Json:
     """Return how sure the model was, on the mean, of those it gave this class; releases lack it."""
     if not path.is_file():
         return {"mean_probability": None}
-    people = average_by_participant(read_predictions(pl.DataFrame(read_table(path, PREDICTIONS))))
-    sure = people.probabilities[people.predicted == predicted, predicted]
+    table = pl.DataFrame(read_table(path, predictions_schema(scheme)))
+    people = average_by_participant(read_predictions(table))
+    place = scheme.classes.index(predicted)
+    sure = people.probabilities[people.predicted == place, place]
     return {"mean_probability": float(sure.mean()) if len(sure) else None}

@@ -1,11 +1,10 @@
-"""Each class on its own: precision, recall, F1, and AUROC against the two others together."""
+"""Each class on its own: precision, recall, F1, and AUROC against the others together."""
 
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transforms.labels import SCOLIOSIS_LABELS
 from transforms.metrics.intervals import Evidence, score_interval
 from transforms.metrics.judged import Floats, Judged
 from transforms.metrics.metrics import (
@@ -32,9 +31,10 @@ def measure_per_class(judged: Judged, weights: Floats) -> dict[str, dict[str, Fl
         judged: the rows.
         weights: whole numbers, float64 [weighting, row].
     """
-    matrix = weigh_confusion(judged.truth, judged.predicted, weights)
+    labels = judged.scheme.classes
+    matrix = weigh_confusion(judged.truth, judged.predicted, weights, len(labels))
     found: dict[str, dict[str, Floats]] = {}
-    for index, label in enumerate(SCOLIOSIS_LABELS):
+    for index, label in enumerate(labels):
         hits = matrix[:, index, index]
         truths, named = matrix[:, index].sum(axis=1), matrix[:, :, index].sum(axis=1)
         exists = np.where(truths > 0, 1.0, np.nan)
@@ -58,7 +58,7 @@ def summarise_per_class(judged: Judged, weights: Floats, confidence: float) -> P
     points = measure_per_class(judged, np.ones((1, len(judged.truth))))
     spreads = measure_per_class(judged, weights)
     summary: PerClass = {}
-    for index, label in enumerate(SCOLIOSIS_LABELS):
+    for index, label in enumerate(judged.scheme.classes):
         is_true, is_named = judged.truth == index, judged.predicted == index
         summary[label] = {
             "count": int(is_true.sum()),

@@ -20,7 +20,7 @@ def read_as_published_2024(matrix: NDArray[np.int64]) -> dict[str, Any]:
     Its labels are negative 0, positive 1, neutral 2, and it takes class index 0 as positive.
 
     Args:
-        matrix: int64 [truth, prediction], classes in the order of `SCOLIOSIS_LABELS`.
+        matrix: int64 [truth, prediction], classes in the order of `SCOLIOSIS`.
     """
     negative = 0
     of_negative, predicted_negative = matrix[negative].sum(), matrix[:, negative].sum()

@@ -10,30 +10,40 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from transforms.labels import SCOLIOSIS_LABELS
-
 _EXACT: Final = 1e-9  # what division and rounding to ten digits may cost
-_ABOVE_ONE: Final = {"brier": 2.0}  # of three classes; all other metrics end at 1
-_POSITIVE_SETS: Final = {
-    "any_abnormality": ("neutral", "positive"),
-    "positive_vs_rest": ("positive",),
+_ABOVE_ONE: Final = {"brier": 2.0}  # all other metrics end at 1
+# By name, and written anew: the indices of a scheme may be what is wrong.
+_POSITIVE_SETS: Final[Mapping[tuple[str, ...], Mapping[str, tuple[str, ...]]]] = {
+    ("negative", "neutral", "positive"): {
+        "any_abnormality": ("neutral", "positive"),
+        "positive_vs_rest": ("positive",),
+    },
+    ("non_asd", "asd"): {"asd": ("asd",)},
 }
-_CHANCES: Final = [f"p_{label}" for label in SCOLIOSIS_LABELS]
 
 
 def find_contradictions(
-    metrics: Mapping[str, Any], predictions: pl.DataFrame, tested: Collection[str]
+    metrics: Mapping[str, Any],
+    predictions: pl.DataFrame,
+    tested: Collection[str],
+    *,
+    clips: pl.DataFrame | None = None,
 ) -> list[str]:
     """Return where an experiment's metrics contradict its predictions, its split or themselves.
 
     Args:
         metrics: the content of `metrics.json`.
-        predictions: the table of schema `PREDICTIONS` beside it.
+        predictions: the table of `predictions_schema` beside it.
         tested: the sequences of the test side of the experiment's variant.
+        clips: the predictions of single clips, where there are any.
     """
     problems = [*_compare_sides(predictions, set(tested))]
     by_unit = {"sequence": predictions, "participant": _average(predictions)}
+    by_unit |= {} if clips is None else {"clip": clips}
     for unit, summary in metrics["units"].items():
+        if tuple(summary["labels"]) not in _POSITIVE_SETS:
+            problems.append(f"{metrics['experiment']}, {unit}: odd classes, {summary['labels']}")
+            continue
         found = [*_contradict_matrix(summary), *_leave_their_range(summary["metrics"])]
         if unit in by_unit:
             found += _contradict_rows(summary, by_unit[unit])
@@ -54,9 +64,10 @@ def _compare_sides(predictions: pl.DataFrame, tested: set[str]) -> Iterator[str]
 
 
 def _average(predictions: pl.DataFrame) -> pl.DataFrame:
+    chances = [name for name in predictions.columns if name.startswith("p_")]
     return (
         predictions.group_by("participant_id")
-        .agg(pl.col("label").first(), *[pl.col(name).mean() for name in _CHANCES])
+        .agg(pl.col("label").first(), *[pl.col(name).mean() for name in chances])
         .sort("participant_id")
     )
 
@@ -64,24 +75,17 @@ def _average(predictions: pl.DataFrame) -> pl.DataFrame:
 def _contradict_matrix(summary: Mapping[str, Any]) -> Iterator[str]:
     """Yield what does not follow from the confusion matrix (rows: truth)."""
     matrix = np.array(summary["confusion"], dtype=np.int64)
-    names = list(summary["labels"])
-    healthy = names.index("negative")
-    ill = [place for place, name in enumerate(names) if name != "negative"]
-    positive = names.index("positive")
-    others = [place for place in range(len(names)) if place != positive]
+    names = tuple(summary["labels"])
     total = int(matrix.sum())
     if total != summary["count"]:
         yield f"{total} in the matrix, {summary['count']} were counted"
-    derived = {
-        "accuracy": (np.trace(matrix), total),
-        "any_abnormality/sensitivity": (matrix[np.ix_(ill, ill)].sum(), matrix[ill].sum()),
-        "any_abnormality/specificity": (matrix[healthy, healthy], matrix[healthy].sum()),
-        "positive_vs_rest/sensitivity": (matrix[positive, positive], matrix[positive].sum()),
-        "positive_vs_rest/specificity": (
-            matrix[np.ix_(others, others)].sum(),
-            matrix[others].sum(),
-        ),
-    }
+    derived = {"accuracy": (np.trace(matrix), total)}
+    for question, members in _POSITIVE_SETS[names].items():
+        ill = [place for place, name in enumerate(names) if name in members]
+        others = [place for place, name in enumerate(names) if name not in members]
+        for kind, chosen in (("sensitivity", ill), ("specificity", others)):
+            right = matrix[np.ix_(chosen, chosen)].sum()
+            derived[f"{question}/{kind}"] = (right, matrix[chosen].sum())
     for name, (part, whole) in derived.items():
         value = summary["metrics"][name]["value"]
         if whole and (value is None or abs(value - part / whole) > _EXACT):
@@ -103,9 +107,10 @@ def _contradict_rows(summary: Mapping[str, Any], rows: pl.DataFrame) -> Iterator
     """Yield what does not follow from the predictions, one row per unit."""
     if rows.height != summary["count"]:
         yield f"{rows.height} are judged, {summary['count']} were counted"
-    chances = rows.select(_CHANCES).to_numpy()
+    labels = tuple(summary["labels"])
+    chances = rows.select([f"p_{label}" for label in labels]).to_numpy()
     truth = rows["label"].to_numpy()
-    names = np.array(SCOLIOSIS_LABELS)
+    names = np.array(labels)
     predicted = names[chances.argmax(axis=1)]
     counted = [
         [int(((truth == true) & (predicted == said)).sum()) for said in summary["labels"]]
@@ -113,7 +118,7 @@ def _contradict_rows(summary: Mapping[str, Any], rows: pl.DataFrame) -> Iterator
     ]
     if counted != summary["confusion"]:
         yield f"the predictions give the matrix {counted}, not {summary['confusion']}"
-    for name, members in _POSITIVE_SETS.items():
+    for name, members in _POSITIVE_SETS[labels].items():
         is_positive = np.isin(truth, members)
         score = chances[:, np.isin(names, members)].sum(axis=1)
         area = _area_under_roc(score, is_positive)

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.labels import LabelScheme
 from transforms.metrics.intervals import (
     Evidence,
     Interval,
@@ -23,18 +24,6 @@ from transforms.metrics.judged import Floats, Judged, average_by_participant
 from transforms.metrics.metrics import gather_evidence, measure, round_off
 
 UNITS: Final = ("sequence", "participant")
-# Each is better when higher, and all lie between 0 and 1.
-METRICS: Final = (
-    "accuracy",
-    "macro_recall",
-    "macro_f1",
-    "any_abnormality/auroc",
-    "any_abnormality/sensitivity",
-    "any_abnormality/specificity",
-    "positive_vs_rest/auroc",
-    "positive_vs_rest/sensitivity",
-    "positive_vs_rest/specificity",
-)
 _FIELDS: Final = ("value", "low", "high", "per_seed", "seed_sd")
 
 
@@ -62,8 +51,20 @@ class Measured:
         return score_interval(self.value, self.spread, confidence, self.evidence)
 
 
+def list_metrics(scheme: LabelScheme) -> tuple[str, ...]:
+    """Return the metrics that are combined: better when higher, and all between 0 and 1."""
+    return (
+        *("accuracy", "macro_recall", "macro_f1"),
+        *(
+            f"{question}/{kind}"
+            for question in scheme.questions
+            for kind in ("auroc", "sensitivity", "specificity")
+        ),
+    )
+
+
 def require_same_test(tables: Sequence[pl.DataFrame], *, what: str, where: str) -> None:
-    """Make sure that tables of schema `PREDICTIONS` judge the same sequences of the same people.
+    """Make sure that tables of `predictions_schema` judge the same sequences of the same people.
 
     Raises:
         InputError: they do not; `what` says it in a sentence, `where` names whose they are.
@@ -87,7 +88,7 @@ def require_same_test(tables: Sequence[pl.DataFrame], *, what: str, where: str) 
 
 
 def measure_seeds(seeds: Sequence[Judged], unit: str, weights: Floats) -> dict[str, Measured]:
-    """Return every metric of `METRICS` over the seeds of a model.
+    """Return every metric of `list_metrics` over the seeds of a model.
 
     Args:
         seeds: the judged sequences of each seed, of the same test side.
@@ -103,7 +104,7 @@ def measure_seeds(seeds: Sequence[Judged], unit: str, weights: Floats) -> dict[s
             spread=np.mean([spread[metric] for spread in spreads], axis=0),
             evidence=gather_evidence(metric, rows[0]),
         )
-        for metric in METRICS
+        for metric in list_metrics(rows[0].scheme)
     }
 
 

@@ -1,4 +1,4 @@
-"""How well a model does for women and men, for each age and at each site.
+"""How well a model does for women and men, for each age, at each site and of each diagnosis.
 
 Groups of few participants are counted and not measured: the numbers would be about single persons.
 """
@@ -11,34 +11,34 @@ import polars as pl
 from numpy.typing import NDArray
 
 from transforms.errors import InputError
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import LabelScheme, find_scheme
 from transforms.metrics.judged import Floats, Judged
 from transforms.metrics.metrics import (
     count_people,
-    derive_from_confusion,
     describe_metric,
-    weigh_confusion,
+    measure_answers,
 )
 from transforms.release.participants import bin_age
 
-METRICS: Final = (
-    "accuracy",
-    "macro_f1",
-    "any_abnormality/sensitivity",
-    "any_abnormality/specificity",
-)
 NOT_RECORDED: Final = "not recorded"
 SMALLEST_GROUP: Final = 5  # participants
 _TOO_FEW: Final = f"not measured: fewer than {SMALLEST_GROUP} participants"
-_COLUMNS: Final[Mapping[str, str]] = {"sex": "sex", "age_band": "age_years", "site": "site"}
+_COLUMNS: Final = {"sex": "sex", "age_band": "age_years", "site": "site"}
 
 Groups = Mapping[str, Sequence[str]]
 Summary = dict[str, list[dict[str, Any]]]  # `Any`: JSON
 
 
+def list_metrics(scheme: LabelScheme) -> tuple[str, ...]:
+    """Return the metrics that a group gets."""
+    rates = (f"{scheme.screening}/{kind}" for kind in ("sensitivity", "specificity"))
+    return ("accuracy", "macro_f1", *rates)
+
+
 def read_groups(participants: pl.DataFrame, ids: Sequence[str]) -> dict[str, list[str]]:
     """Return for each of `sex`, `age_band` and `site` the group of each participant.
 
+    Where models tell less apart than people are diagnosed with, `diagnosis` is one more grouping.
     Ages are given in the intervals of a release, so that both name the same groups. What a table
     does not have, as a release has no site, is not recorded for anybody.
 
@@ -47,7 +47,7 @@ def read_groups(participants: pl.DataFrame, ids: Sequence[str]) -> dict[str, lis
         ids: the participants asked for.
 
     Raises:
-        InputError: a participant is not in the table, or twice.
+        InputError: a participant is not in the table, or twice, or a label is unknown.
     """
     rows: dict[str, dict[str, Any]] = {}
     for row in participants.iter_rows(named=True):
@@ -62,9 +62,11 @@ def read_groups(participants: pl.DataFrame, ids: Sequence[str]) -> dict[str, lis
             found=", ".join(strangers[:5]),
             fix="judge the model on the dataset that these participants belong to",
         )
+    scheme = find_scheme({rows[one]["label"] for one in ids}, where="participants")
+    columns = _COLUMNS | ({"diagnosis": "label"} if scheme.is_folded else {})
     return {
         name: [_name_group(rows[one].get(column)) for one in ids]
-        for name, column in _COLUMNS.items()
+        for name, column in columns.items()
     }
 
 
@@ -96,29 +98,28 @@ def _summarise_group(
     judged: Judged, chosen: NDArray[np.bool_], participant_weights: Floats, confidence: float
 ) -> dict[str, Any]:
     people, places = np.unique(judged.participant[chosen], return_inverse=True)
-    group = Judged(judged.truth[chosen], judged.probabilities[chosen], places.astype(np.int64))
+    scheme = judged.scheme
+    group = Judged(
+        judged.truth[chosen], judged.probabilities[chosen], places.astype(np.int64), scheme
+    )
     counts: dict[str, Any] = {
         "participants": len(people),
         "count": len(group.truth),
         "participants_per_label": {
             label: count_people(group, group.truth == index)
-            for index, label in enumerate(SCOLIOSIS_LABELS)
+            for index, label in enumerate(scheme.classes)
         },
     }
     if len(people) < SMALLEST_GROUP:
         return counts | {"metrics": None, "reason": _TOO_FEW}
     weights = participant_weights[:, people][:, group.participant]
-    points = _measure(group, np.ones((1, len(group.truth))))
-    spreads = _measure(group, weights)
+    points = measure_answers(group, np.ones((1, len(group.truth))))
+    spreads = measure_answers(group, weights)
     counts["metrics"] = {
         name: describe_metric(name, float(points[name][0]), spreads[name], group, confidence)
-        for name in METRICS
+        for name in list_metrics(scheme)
     }
     return counts
-
-
-def _measure(judged: Judged, weights: Floats) -> dict[str, Floats]:
-    return derive_from_confusion(weigh_confusion(judged.truth, judged.predicted, weights))
 
 
 def _name_group(value: Any) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 
 from transforms.metrics.bootstrap import draw_weights
-from transforms.metrics.judged import Judged, average_by_participant, read_predictions
-from transforms.metrics.metrics import summarise_predictions
+from transforms.metrics.judged import Judged
+from transforms.metrics.metrics import judge_units, summarise_predictions
 from transforms.metrics.operating_points import summarise_operating_points
 from transforms.metrics.per_class import summarise_per_class
 from transforms.metrics.subgroups import read_groups, summarise_subgroups
@@ -20,28 +20,31 @@ def summarise_evaluation(
     settings: EvaluationSettings,
     *,
     selection: pl.DataFrame | None = None,
+    clips: pl.DataFrame | None = None,
+    selection_clips: pl.DataFrame | None = None,
 ) -> dict[str, Any]:
-    """Return `units` and `as_published_2024`; see `docs/metrics.md` for their shape.
+    """Return `units` and, of scoliosis, `as_published_2024`; `docs/metrics.md` has their shape.
 
     Args:
-        predictions: table of schema `PREDICTIONS`, of one side.
+        predictions: table of `predictions_schema`, of one side.
         participants: who they are, schema `PARTICIPANTS` or a release's `participants.tsv`.
         settings: resamples, confidence and seed of the intervals.
         selection: predictions of the selection side, on which thresholds are fixed.
+        clips: the clips that the sequences of `predictions` were made of, for the unit `clip`.
+        selection_clips: those of `selection`; without them clips have no threshold from there.
 
     Raises:
-        InputError: the predictions are not what `read_predictions` takes, or of participants who
-            are not in the other table.
+        InputError: a table is not what `read_predictions` or `read_clip_predictions` takes, or of
+            participants who are not in the other table.
     """
-    summary = summarise_predictions(predictions, settings)
-    sequences = read_predictions(predictions)
+    summary = summarise_predictions(predictions, settings, clips=clips)
+    rows = judge_units(predictions, clips)
     ids = sorted(predictions["participant_id"].unique())
     groups = read_groups(participants, ids)
     drawn = draw_weights(len(ids), settings.bootstrap_resamples, settings.seed)
-    rows = _by_unit(sequences)
     chosen: Mapping[str, Judged] = {}
     if selection is not None and not selection.is_empty():
-        chosen = _by_unit(read_predictions(selection))
+        chosen = judge_units(selection, selection_clips)
     for unit, judged in rows.items():
         weights = drawn[:, judged.participant]
         summary["units"][unit] |= {
@@ -52,7 +55,3 @@ def summarise_evaluation(
             "subgroups": summarise_subgroups(judged, groups, drawn, settings.confidence),
         }
     return summary
-
-
-def _by_unit(sequences: Judged) -> dict[str, Judged]:
-    return {"participant": average_by_participant(sequences), "sequence": sequences}

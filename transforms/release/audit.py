@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from transforms.audit.checks import Check, judge_for_release, run_checks
+from transforms.dual_view.sides import check_clips
 from transforms.release.further_splits import FurtherSplit
 from transforms.release.inputs import ReleaseMaterial
 
@@ -19,6 +20,8 @@ def audit_release(material: ReleaseMaterial, further: FurtherSplit | None = None
     """
     split = material.split if further is None else further.table
     checks = run_checks(material.index, split, material.near_duplicates, material.participants)
+    if material.clips.height:
+        checks.append(check_clips(material.clips, split))
     return [replace(check, findings=tuple(judge_for_release(check.findings))) for check in checks]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import polars as pl
 
 from transforms.audit.checks import Check
+from transforms.dual_view.files import CLIPS_NAME
 from transforms.errors import RefusalError
 from transforms.files import canonical_json, sha256_bytes, sha256_file
 from transforms.manifest import MANIFEST_NAME, directory_version, list_files
@@ -23,6 +24,7 @@ from transforms.release.gates import refuse_unfit_content, refuse_unsound_inputs
 from transforms.release.inputs import (
     METRICS_NAME,
     PROOF_NAME,
+    RELEASED_CLIPS_NAME,
     SPLIT_NAME,
     ReleaseInputs,
     ReleaseMaterial,
@@ -38,6 +40,7 @@ from transforms.release.participants import (
 from transforms.release.proof import redact_proof
 from transforms.release.schema import describe_tables
 from transforms.schemas import (
+    CLIPS,
     FRAMES,
     NEAR_DUPLICATES,
     NEAR_DUPLICATES_NAME,
@@ -97,7 +100,9 @@ def _write_lists(inputs: ReleaseInputs, material: ReleaseMaterial, output: Path)
     }
     limits = describe_limits(inputs.release, material)
     protocols = [split.protocol for split in material.further_splits]
-    croissant = canonical_json(describe_croissant(inputs.release, hashes, limits, protocols))
+    croissant = canonical_json(
+        describe_croissant(inputs.release, hashes, limits, protocols, scheme=material.scheme)
+    )
     (output / CROISSANT_NAME).write_bytes(croissant)
     hashes[CROISSANT_NAME] = (len(croissant), sha256_bytes(croissant))
     # As paths sort: folder by folder, not character by character.
@@ -130,7 +135,14 @@ def _read_material(inputs: ReleaseInputs) -> ReleaseMaterial:
             for card in (read_json(path / MODEL_NAME) for path in inputs.model_dirs)
         },
         settings=dict(inputs.settings),
+        clips=_read_clips(inputs.clips_dir),
     )
+
+
+def _read_clips(directory: Path | None) -> pl.DataFrame:
+    if directory is None:
+        return pl.DataFrame(CLIPS.empty_table())
+    return pl.DataFrame(read_table(directory / CLIPS_NAME, CLIPS))
 
 
 def _copy_tables(inputs: ReleaseInputs, material: ReleaseMaterial, output: Path) -> dict[str, int]:
@@ -149,6 +161,9 @@ def _copy_tables(inputs: ReleaseInputs, material: ReleaseMaterial, output: Path)
     )
     write_table(people, output / "participants.parquet")
     write_table(conform(material.frames, FRAMES, where="frames"), output / "frames.parquet")
+    clips = material.clips
+    if clips.height:
+        write_table(conform(clips, CLIPS, where="clips"), output / RELEASED_CLIPS_NAME)
     listed = {entry["path"]: entry.get("rows") for entry in material.dataset_manifest["files"]}
     return {name: listed[name] for name in names} | {
         "frames.parquet": material.frames.height,
@@ -156,6 +171,7 @@ def _copy_tables(inputs: ReleaseInputs, material: ReleaseMaterial, output: Path)
         "participants.tsv": material.participants.height,
         f"splits/{SPLIT_NAME}": material.split.height,
         **{f"splits/{s.protocol}/{SPLIT_NAME}": s.table.height for s in material.further_splits},
+        **({RELEASED_CLIPS_NAME: clips.height} if clips.height else {}),
     }
 
 
@@ -167,8 +183,10 @@ def _documents(
 ) -> dict[str, bytes]:
     documents = {
         "participants.tsv": encode_participants(material.participants),
-        "participants.json": canonical_json(describe_columns()),
-        "schema.json": canonical_json(describe_tables()),
+        "participants.json": canonical_json(describe_columns(material.scheme)),
+        "schema.json": canonical_json(
+            describe_tables(material.scheme, with_clips=material.clips.height > 0)
+        ),
         f"splits/{PROOF_NAME}": canonical_json(material.proof),
         "splits/audit.json": canonical_json(describe_audit(checks, material)),
         "lineage/dataset.json": (inputs.dataset_dir / MANIFEST_NAME).read_bytes(),

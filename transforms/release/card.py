@@ -5,7 +5,9 @@ from typing import Any, Final
 import polars as pl
 
 from transforms.describe.cohort_table import describe_cohort, describe_sides
+from transforms.labels import find_scheme
 from transforms.release.inputs import ReleaseMaterial
+from transforms.release.label_words import find_label_words
 from transforms.release.markdown import encode_table
 from transforms.release.participants import (
     AGE_BIN_YEARS,
@@ -48,6 +50,7 @@ def gather_values(release: ReleaseSettings, material: ReleaseMaterial) -> Values
     return {
         "release": release,
         "dataset_version": material.dataset_version,
+        "label_words": find_label_words(material.scheme),
         "counts": facts["counts"],
         "height_px": _only(index["height_px"]),
         "width_px": _only(index["width_px"]),
@@ -180,15 +183,16 @@ def _rejects_table(rejects: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def _results_table(results: tuple[dict[str, Any], ...]) -> pl.DataFrame:
-    names = {
-        "accuracy": "accuracy",
-        "macro F1": "macro_f1",
-        "sensitivity": "any_abnormality/sensitivity",
-        "specificity": "any_abnormality/specificity",
-    }
     rows = []
     for metrics in sorted(results, key=lambda metrics: str(metrics["experiment"])):
         unit = metrics["units"]["participant"]
+        question = find_scheme(unit["labels"]).screening
+        names = {
+            "accuracy": "accuracy",
+            "macro F1": "macro_f1",
+            "sensitivity": f"{question}/sensitivity",
+            "specificity": f"{question}/specificity",
+        }
         figures = {title: show_figure(unit["metrics"].get(name)) for title, name in names.items()}
         rows.append({"experiment": metrics["experiment"], "tested": unit["participants"]} | figures)
     return pl.DataFrame(rows)

@@ -12,11 +12,14 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from transforms.labels import SCOLIOSIS, LabelScheme
 from transforms.release.citation import describe_creators, encode_bibtex, licence_url
+from transforms.release.inputs import RELEASED_CLIPS_NAME
+from transforms.release.label_words import find_label_words
 from transforms.release.participants import RELEASED_PARTICIPANTS
-from transforms.release.schema import describe_column
+from transforms.release.schema import CLIPS_TABLE, describe_column
 from transforms.release.settings import ReleaseSettings
-from transforms.schemas import FRAMES, SEQUENCE_INDEX, SEQUENCES, SPLIT
+from transforms.schemas import CLIPS, FRAMES, SEQUENCE_INDEX, SEQUENCES, SPLIT
 
 CROISSANT_NAME: Final = "croissant.json"
 
@@ -113,6 +116,8 @@ def describe_croissant(
     hashes: Mapping[str, tuple[int, str]],
     limits: Iterable[str],
     further_protocols: Iterable[str] = (),
+    *,
+    scheme: LabelScheme = SCOLIOSIS,
 ) -> Json:
     """Return the document as plain JSON values.
 
@@ -121,7 +126,9 @@ def describe_croissant(
         hashes: size and sha256 of every file by its path in the release.
         limits: sentences on what the data can't do.
         further_protocols: of splits that lie in a folder of their own.
+        scheme: of the labels.
     """
+    keyword = find_label_words(scheme).keyword
     document: Json = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -133,7 +140,7 @@ def describe_croissant(
         "license": licence_url(release),
         "creator": describe_creators(release),
         "citeAs": encode_bibtex(release),
-        "keywords": ["gait", "silhouette", "scoliosis", "pseudonymised"],
+        "keywords": ["gait", "silhouette", keyword, "pseudonymised"],
         "isLiveDataset": False,
         "rai:dataLimitations": list(limits),
         "rai:personalSensitiveInformation": _describe_sensitive(release),
@@ -141,7 +148,10 @@ def describe_croissant(
             *(_file_object(name, *hashes[name]) for name in sorted(hashes)),
             *(_file_set(name, *entry) for name, entry in _SETS.items()),
         ],
-        "recordSet": [_record_set(table) for table in _tables(further_protocols)],
+        "recordSet": [
+            _record_set(table, scheme)
+            for table in [*_tables(further_protocols), *_clips_of(hashes)]
+        ],
     }
     return document | ({"url": release.url} if release.url else {})
 
@@ -203,6 +213,21 @@ def _tables(further_protocols: Iterable[str]) -> list[_Table]:
     ]
 
 
+def _clips_of(names: Iterable[str]) -> list[_Table]:
+    """Return the table of clips where the release has one."""
+    return [
+        _Table(
+            CLIPS_TABLE,
+            {"fileObject": {"@id": RELEASED_CLIPS_NAME}},
+            "One record per clip of two synchronised views: frames of two sequences.",
+            CLIPS,
+            ("clip_id",),
+        )
+        for name in names
+        if name == RELEASED_CLIPS_NAME
+    ]
+
+
 def name_splits(further_protocols: Iterable[str]) -> dict[str, str]:
     """Return the files of all splits by the names they go by in Croissant and Hugging Face."""
     further = {f"splits_{name}": f"splits/{name}/split.parquet" for name in further_protocols}
@@ -232,7 +257,7 @@ def _file_set(name: str, pattern: str, encoding: str, description: str) -> Json:
     }
 
 
-def _record_set(table: _Table) -> Json:
+def _record_set(table: _Table, scheme: LabelScheme) -> Json:
     keys = [{"@id": f"{table.name}/{column}"} for column in table.key]
     return {
         "@type": "cr:RecordSet",
@@ -240,18 +265,18 @@ def _record_set(table: _Table) -> Json:
         "name": table.name,
         "description": table.description,
         "key": keys if len(keys) > 1 else keys[0],
-        "field": [_field(table, column) for column in table.schema],
+        "field": [_field(table, column, scheme) for column in table.schema],
     }
 
 
-def _field(table: _Table, column: "pa.Field[pa.DataType]") -> Json:
+def _field(table: _Table, column: "pa.Field[pa.DataType]", scheme: LabelScheme) -> Json:
     is_list = isinstance(column.type, pa.ListType)
     kind = column.type.value_type if isinstance(column.type, pa.ListType) else column.type
     field: Json = {
         "@type": "cr:Field",
         "@id": f"{table.name}/{column.name}",
         "name": column.name,
-        "description": describe_column(table.name, column.name),
+        "description": describe_column(table.name, column.name, scheme),
         "dataType": _DATA_TYPES[str(kind)],
         "source": table.source | {"extract": {"column": column.name}},
     }

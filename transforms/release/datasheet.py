@@ -98,8 +98,8 @@ def _answer_from_data(values: Values, warnings: Sequence[str]) -> dict[str, str]
         f"({pixels}), the time of each, the view, a quality score, and hashes of what they were "
         "made from. `schema.json` describes every column. No picture and no path of a file is "
         "part of it.",
-        "labels": "Yes: `negative`, `neutral` or `positive`, a Cobb angle below, of about or above "
-        "10 degrees. It is the participant's; every sequence of a participant carries it.",
+        "labels": f"Yes: {values['label_words'].datasheet} It is the participant's; every sequence "
+        "of a participant carries it.",
         "missing": f"{values['dropped']} of {values['decoded']} decoded frames have no silhouette; "
         "`frames.parquet` says why for each. Sex and measures are empty (`n/a`) where unknown.",
         "relationships": "Yes: `participant_id`, `session` (a participant's visits) and "

@@ -18,9 +18,11 @@ from transforms.release.citation import (
 from transforms.release.croissant import name_splits
 from transforms.release.datasheet import DATASHEET_NAME, render_datasheet
 from transforms.release.further_splits import FurtherSplit
-from transforms.release.inputs import ReleaseMaterial
+from transforms.release.inputs import RELEASED_CLIPS_NAME, ReleaseMaterial
+from transforms.release.label_words import find_label_words
 from transforms.release.markdown import encode_table, render
 from transforms.release.models import render_model_card
+from transforms.release.schema import CLIPS_TABLE
 from transforms.release.settings import ReleaseSettings
 
 _SIZES: Final = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"))
@@ -78,8 +80,10 @@ def render_documents(
 
 def _readme(release: ReleaseSettings, material: ReleaseMaterial, examples: Sequence[str]) -> Values:
     configs = _CONFIGS | name_splits(split.protocol for split in material.further_splits)
+    if material.clips.height:
+        configs |= {CLIPS_TABLE: RELEASED_CLIPS_NAME}
     return {
-        "front_matter": _front_matter(release, material.index.height, configs),
+        "front_matter": _front_matter(release, material, configs),
         "examples": examples,
         "configs": list(configs),
         "split_name": _SPLIT_NAME,
@@ -88,9 +92,12 @@ def _readme(release: ReleaseSettings, material: ReleaseMaterial, examples: Seque
     }
 
 
-def _front_matter(release: ReleaseSettings, sequence_count: int, tables: Mapping[str, str]) -> str:
+def _front_matter(
+    release: ReleaseSettings, material: ReleaseMaterial, tables: Mapping[str, str]
+) -> str:
     """Return the YAML block that the Hugging Face hub and `load_dataset` read."""
-    size = next((name for limit, name in _SIZES if sequence_count < limit), _LARGER)
+    size = next((name for limit, name in _SIZES if material.index.height < limit), _LARGER)
+    keyword = find_label_words(material.scheme).keyword
     configs: list[dict[str, Any]] = [  # `Any`: plain YAML values
         {"config_name": name, "data_files": [{"split": _SPLIT_NAME, "path": path}]}
         for name, path in tables.items()
@@ -100,7 +107,7 @@ def _front_matter(release: ReleaseSettings, sequence_count: int, tables: Mapping
         "pretty_name": release.title,
         "license": release.licence.lower(),
         "task_categories": ["video-classification"],
-        "tags": ["gait", "silhouette", "scoliosis", "pseudonymised"],
+        "tags": ["gait", "silhouette", keyword, "pseudonymised"],
         "size_categories": [size],
         "configs": configs,
     }

@@ -10,6 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from transforms.audit.findings import Check
+from transforms.dual_view.verify import find_broken_clips
 from transforms.errors import RefusalError
 from transforms.files import sha256_file
 from transforms.manifest import list_files
@@ -21,6 +22,7 @@ from transforms.release.inputs import (
     ReleaseMaterial,
 )
 from transforms.release.models import MODEL_NAME
+from transforms.release.pictures import find_pictures
 from transforms.release.privacy import (
     DATE,
     EMAIL,
@@ -55,6 +57,8 @@ _ALLOWED: Final[dict[str, tuple[str, ...]]] = {
     "answers.updates": (DATE,),
     "answers.when": (DATE,),
 }
+_OF_SETTINGS: Final = ("settings, ", "lineage, params")  # reasons that params.yaml gives
+_RECORD_KEYS: Final = ("sequence_id", "clip_id", "recording_id")
 _VERSION: Final = re.compile(r"\b20\d\d\.(?:1[0-2]|[1-9])\.\d+\b")  # of releases; looks like a date
 
 
@@ -73,6 +77,15 @@ def refuse_unsound_inputs(inputs: ReleaseInputs) -> None:
             for path in list_files(directory)
             if is_raw_file(path.name)
         ]
+    released = (inputs.dataset_dir, inputs.splits_dir, *inputs.evaluation_dirs, *inputs.model_dirs)
+    for directory in released:
+        reasons += [f"{directory.name}/{what}" for what in find_pictures(directory)]
+    if inputs.clips_dir is not None:
+        # Pictures may lie there, in their folder, which is left behind; the tables must hold none.
+        reasons += [
+            f"clips: {what}" for what in find_broken_clips(inputs.clips_dir, inputs.dataset_dir)
+        ]
+        reasons += [f"clips: {what}" for what in check_files(inputs.clips_dir, deep=True)]
     _refuse(reasons, fix="build the stage it names again")
 
 
@@ -97,7 +110,15 @@ def refuse_unfit_content(
         *_check_documents(inputs, material),
         *_check_release(inputs.release),
     ]
-    _refuse(reasons, fix="correct the records at their source, take them in and build again")
+    _refuse(reasons, fix=_advise(reasons))
+
+
+def _advise(reasons: Sequence[str]) -> str:
+    of_settings = [reason.startswith(_OF_SETTINGS) for reason in reasons]
+    if all(of_settings):
+        return "correct params.yaml and build again"
+    fix = "correct the records at their source, take them in and build again"
+    return f"correct params.yaml where settings are named; {fix}" if any(of_settings) else fix
 
 
 def _refuse(reasons: Sequence[str], *, fix: str) -> None:
@@ -154,6 +175,7 @@ def _check_participant_ids(index: pl.DataFrame) -> Iterator[str]:
 
 def _check_tables(material: ReleaseMaterial) -> Iterator[str]:
     tables = {"index": material.index, "frames": material.frames, "split": material.split}
+    tables |= {"clips": material.clips}
     for table, frame in tables.items():
         for column, kind in frame.schema.items():
             # Pseudonyms have rules of their own, stricter than those for text.
@@ -162,7 +184,7 @@ def _check_tables(material: ReleaseMaterial) -> Iterator[str]:
             for value in frame[column].drop_nulls().unique().sort():
                 if what := find_identifying(value):
                     row = frame.filter(pl.col(column) == value).row(0, named=True)
-                    record = row.get("sequence_id") or row["recording_id"]
+                    record = next(row[key] for key in _RECORD_KEYS if row.get(key))
                     yield f"{table}, {column} of {record}: {value!r} looks like {what}"
 
 

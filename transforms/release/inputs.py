@@ -9,12 +9,14 @@ from typing import Any, Final
 import polars as pl
 
 from transforms.errors import IntegrityError
+from transforms.labels import LabelScheme, find_scheme
 from transforms.release.further_splits import FurtherSplit
 from transforms.release.settings import ReleaseSettings
 
 SPLIT_NAME: Final = "split.parquet"
 PROOF_NAME: Final = "proof.json"
 METRICS_NAME: Final = "metrics.json"
+RELEASED_CLIPS_NAME: Final = "dual_view_clips.parquet"
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,8 @@ class ReleaseInputs:
             to describe.
         lineage: what the caller will put under `lineage` into the manifest's facts; given here it
             is covered by the checksums too.
+        clips_dir: the dual-view clips of that dataset version, with their manifest; of these the
+            table alone is released, never a picture.
     """
 
     dataset_dir: Path
@@ -40,6 +44,7 @@ class ReleaseInputs:
     settings: Mapping[str, Any]
     model_dirs: Sequence[Path] = ()
     lineage: Mapping[str, Any] = field(default_factory=dict)
+    clips_dir: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,7 @@ class ReleaseMaterial:
         results: `metrics.json` of each experiment, in the order of the directories.
         models: `model.json` by experiment.
         settings: settings by section.
+        clips: schema `CLIPS`; empty where nobody was filmed by two cameras at once.
     """
 
     dataset_version: str
@@ -73,6 +79,12 @@ class ReleaseMaterial:
     results: tuple[dict[str, Any], ...]
     models: dict[str, dict[str, Any]]
     settings: dict[str, Any]
+    clips: pl.DataFrame
+
+    @property
+    def scheme(self) -> LabelScheme:
+        """The scheme of the labels."""
+        return find_scheme(self.index["label"], where="index.parquet")
 
 
 def read_json(path: Path) -> Any:  # plain JSON values

@@ -9,7 +9,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from transforms.errors import InputError, MissingDependencyError
+from transforms.errors import InputError, IntegrityError, MissingDependencyError
 from transforms.manifest import MANIFEST_NAME, read_manifest
 from transforms.release.verify_tree import MAX_DOCUMENT_BYTES
 
@@ -35,15 +35,19 @@ def fill_example(library: Library, directory: Path) -> str:
         InputError: the directory is no release.
         IntegrityError: its manifest is missing or damaged.
     """
-    from transforms.release.verify import RELEASE_KIND
+    from transforms.release.verify import RELEASE_KIND, WHAT_TO_GIVE
 
     path = directory / MANIFEST_NAME
     # Before it is read: a pipe would block, and a huge file would not fit.
     if path.exists() and not (path.is_file() and path.stat().st_size <= MAX_DOCUMENT_BYTES):
         raise InputError("not the manifest of a release", where=path)
+    if not path.exists():
+        raise IntegrityError("no manifest", where=directory, fix=WHAT_TO_GIVE)
     kind = read_manifest(directory).get("kind")
     if kind != RELEASE_KIND:
-        raise InputError("not a release", where=directory, expected=RELEASE_KIND, found=kind)
+        raise InputError(
+            "not a release", where=directory, expected=RELEASE_KIND, found=kind, fix=WHAT_TO_GIVE
+        )
     return read_example(library).replace(_PLACE, f"Path({str(directory.resolve())!r})")
 
 

@@ -16,6 +16,9 @@ _TITLES: Final = {
     "any_abnormality/auroc": "AUROC, any abnormality",
     "positive_vs_rest/sensitivity": "sensitivity, positive against the rest",
     "positive_vs_rest/specificity": "specificity, positive against the rest",
+    "asd/sensitivity": "sensitivity, adult spinal deformity",
+    "asd/specificity": "specificity, adult spinal deformity",
+    "asd/auroc": "AUROC, adult spinal deformity",
 }
 
 

@@ -10,6 +10,9 @@ from typing import Any, Final
 import polars as pl
 import pyarrow as pa
 
+from transforms.labels import SCOLIOSIS, LabelScheme
+from transforms.release.label_words import find_label_words
+
 AGE_BIN_YEARS: Final = 2
 HEIGHT_BIN_CM: Final = 5
 WEIGHT_BIN_KG: Final = 5
@@ -92,23 +95,23 @@ RELEASED_PARTICIPANTS: Final = pa.schema(
         for name in PARTICIPANT_COLUMNS
     ]
 )
-_LEVELS: Final = {
-    "label": {
-        "negative": "Cobb angle below 10 degrees",
-        "neutral": "Cobb angle of about 10 degrees",
-        "positive": "Cobb angle above 10 degrees",
-    },
-    "sex": {"F": "female", "M": "male"},
-}
 
 
-def describe_columns() -> dict[str, Any]:
-    """Return `participants.json`, the BIDS sidecar that says what the columns are."""
+def describe_columns(scheme: LabelScheme = SCOLIOSIS) -> dict[str, Any]:
+    """Return `participants.json`, the BIDS sidecar that says what the columns are.
+
+    Args:
+        scheme: of the labels.
+    """
+    levels = {
+        "label": find_label_words(scheme).levels,
+        "sex": {"F": "female", "M": "male"},
+    }
     described: dict[str, Any] = {
         name: {"Description": text} for name, text in PARTICIPANT_COLUMNS.items()
     }
-    for name, levels in _LEVELS.items():
-        described[name]["Levels"] = dict(levels)
+    for name, meanings in levels.items():
+        described[name]["Levels"] = meanings
     for name, (width, unit) in _BINS.items():
         described[name]["Units"] = unit
         described[name]["BinWidth"] = width

@@ -77,7 +77,7 @@ _RAW_FILE: Final = re.compile(rf".*\.(?:{_RAW_SUFFIXES})", re.IGNORECASE)
 
 
 def find_identifying(text: str, *, allowed: Collection[str] = ()) -> str | None:
-    """Return what in `text` could identify a person or a machine, or None.
+    """Return all that in `text` could identify a person or a machine, or None.
 
     Args:
         text: any text.
@@ -87,10 +87,10 @@ def find_identifying(text: str, *, allowed: Collection[str] = ()) -> str | None:
     if _DIGEST.fullmatch(text):
         return None
     text = _UUID.sub("", text)
-    for what, pattern in _PATTERNS.items():
-        if what not in allowed and pattern.search(text):
-            return what
-    return None
+    found = [
+        what for what, pattern in _PATTERNS.items() if what not in allowed and pattern.search(text)
+    ]
+    return " and ".join(found) or None
 
 
 def judge_participant_id(participant_id: str) -> str | None:

@@ -4,16 +4,20 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from transforms.labels import SCOLIOSIS, LabelScheme
 from transforms.manifest import FORMAT
+from transforms.release.inputs import RELEASED_CLIPS_NAME
+from transforms.release.label_words import find_label_words
 from transforms.release.participants import PARTICIPANT_COLUMNS, RELEASED_PARTICIPANTS
-from transforms.schemas import FRAMES, SEQUENCE_INDEX, SEQUENCES, SPLIT
+from transforms.schemas import CLIPS, FRAMES, SEQUENCE_INDEX, SEQUENCES, SPLIT
+
+CLIPS_TABLE: Final = "dual_view_clips"
 
 DESCRIPTIONS: Final = {
     "sequence_id": "the sequence: one walk of one participant seen by one camera",
     "participant_id": "pseudonym of the participant",
     "recording_id": "the recording that the sequence was extracted from",
     "batch_id": "the intake batch that the recording came in",
-    "label": "diagnosis of the participant: negative, neutral or positive",
     "view": "direction from which the camera saw the walk: front, side, ...",
     "session": "which of the participant's visits; null where not stated",
     "sync_group": "recordings of one group show the same walk from several cameras",
@@ -41,6 +45,18 @@ DESCRIPTIONS: Final = {
     "confidence": "how sure the segmenter is of the mask, 0 to 1",
     "sharpness": "sharpness of the picture inside the box; blurred below about 0.1",
     "sequence_index": "position of the frame in the sequence; null where dropped",
+    "clip_id": "the clip: the same second of a walk seen from the front and from the side",
+    "start_s": "where the clip begins, in seconds after the front recording's first frame",
+    "duration_s": "length of the clip in seconds",
+    "front_sequence_id": "the sequence that shows the walk from the front",
+    "side_sequence_id": "the sequence that shows the walk from the side",
+    "front_frames": "the clip's frames as positions in the front sequence, in order",
+    "side_frames": "the frames of the side sequence at the same moments",
+    "front_frame_index": "position in the front recording of each frame",
+    "side_frame_index": "position in the side recording of each frame",
+    "offset_s": "when the side recording began, in seconds after the front recording",
+    "offset_source": "declared by those who filmed, or estimated from the motion",
+    "offset_confidence": "of an estimate, 0 to 1",
     "dataset_version": "sha256 of the dataset's manifest that the split was made for",
     "protocol": "the rule by which participants were assigned",
     "variant": "the class ratio of the training set",
@@ -64,21 +80,31 @@ _CODECS: Final = {
 }
 
 
-def describe_tables() -> dict[str, Any]:
-    """Return the document: tables with files and columns, codecs, and what a tar sample holds."""
+def describe_tables(scheme: LabelScheme = SCOLIOSIS, *, with_clips: bool = False) -> dict[str, Any]:
+    """Return the document: tables with files and columns, codecs, and what a tar sample holds.
+
+    Args:
+        scheme: of the labels.
+        with_clips: whether there is a table of dual-view clips.
+    """
+    clips = _table(CLIPS_TABLE, RELEASED_CLIPS_NAME, "one row per dual-view clip", CLIPS, scheme)
     return {
         "format": FORMAT,
         "tables": [
-            _table("sequences", "sequences/*.parquet", "one row per sequence", SEQUENCES),
-            _table("index", "index.parquet", "where each sequence lies", SEQUENCE_INDEX),
-            _table("frames", "frames.parquet", "one row per decoded frame", FRAMES),
-            _table("split", "splits/split.parquet", "one row per variant and sequence", SPLIT),
+            _table("sequences", "sequences/*.parquet", "one row per sequence", SEQUENCES, scheme),
+            _table("index", "index.parquet", "where each sequence lies", SEQUENCE_INDEX, scheme),
+            _table("frames", "frames.parquet", "one row per decoded frame", FRAMES, scheme),
+            _table(
+                "split", "splits/split.parquet", "one row per variant and sequence", SPLIT, scheme
+            ),
             _table(
                 "participants",
                 "participants.parquet",
                 "one row per participant; participants.tsv is the same, n/a where unknown",
                 RELEASED_PARTICIPANTS,
+                scheme,
             ),
+            *([clips] if with_clips else []),
         ],
         "codecs": _CODECS,
         "webdataset": {
@@ -96,14 +122,18 @@ def describe_tables() -> dict[str, Any]:
     }
 
 
-def describe_column(table: str, column: str) -> str:
-    """Return what a column of a table means."""
+def describe_column(table: str, column: str, scheme: LabelScheme) -> str:
+    """Return what a column of a table means where the labels are of a scheme."""
     if table == "participants":
         return PARTICIPANT_COLUMNS[column]
+    if column == "label":
+        return find_label_words(scheme).column
     return (DESCRIPTIONS | (_FRAME_DESCRIPTIONS if table == "frames" else {}))[column]
 
 
-def _table(name: str, files: str, description: str, schema: pa.Schema) -> dict[str, Any]:
+def _table(
+    name: str, files: str, description: str, schema: pa.Schema, scheme: LabelScheme
+) -> dict[str, Any]:
     return {
         "name": name,
         "files": files,
@@ -113,7 +143,7 @@ def _table(name: str, files: str, description: str, schema: pa.Schema) -> dict[s
                 "name": field.name,
                 "type": str(field.type).replace("list<element: ", "list<").replace(" not null", ""),
                 "nullable": field.nullable,
-                "description": describe_column(name, field.name),
+                "description": describe_column(name, field.name, scheme),
             }
             for field in schema
         ],

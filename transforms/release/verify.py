@@ -23,6 +23,8 @@ from transforms.release.verify_tree import (
 from transforms.shards.integrity import check_files, listed_hashes
 
 RELEASE_KIND: Final = "dataset_release"
+WHAT_TO_GIVE: Final = f"give the folder that holds the release's {MANIFEST_NAME}"
+"""What to do about a folder that is no release."""
 _DATASET_MANIFEST: Final = "lineage/dataset.json"
 
 

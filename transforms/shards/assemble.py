@@ -14,6 +14,7 @@ import polars as pl
 import pyarrow as pa
 
 from transforms.errors import InputError
+from transforms.labels import find_scheme
 from transforms.schemas import (
     EXTRACTED_RECORDINGS,
     PARTICIPANTS,
@@ -79,8 +80,8 @@ def assemble_batches(intake_dirs: Sequence[Path], extraction_dirs: Sequence[Path
         extraction_dirs: the same batches' extractions, in the same order.
 
     Raises:
-        InputError: batches contradict each other about a participant, ids repeat, or an extraction
-            does not belong to its intake.
+        InputError: batches contradict each other about a participant or are of different kinds of
+            cohorts, ids repeat, or an extraction does not belong to its intake.
         IntegrityError: a table is damaged.
     """
     if not intake_dirs:
@@ -93,6 +94,7 @@ def assemble_batches(intake_dirs: Sequence[Path], extraction_dirs: Sequence[Path
             (value, batch.batch_id) for batch in batches for value in getattr(batch, table)[column]
         ]
         _refuse_repeats(ids, column.removesuffix("_id"))
+    _require_one_scheme(batches)
     participants = _merge_participants(batches)
     for batch in batches:
         _check_batch(batch, participants)
@@ -155,6 +157,21 @@ def _refuse_repeats(ids: list[tuple[str, str]], noun: str) -> None:
                 fix="rename one of them and take its batch in again",
             )
         seen[value] = place
+
+
+def _require_one_scheme(batches: Sequence[Batch]) -> None:
+    found = {
+        batch.batch_id: find_scheme(batch.participants["label"], where=batch.intake_dir).name
+        for batch in batches
+        if not batch.participants.is_empty()
+    }
+    if len(set(found.values())) > 1:
+        raise InputError(
+            "batches of different kinds of cohorts",
+            expected="diagnoses of one kind in all batches of a dataset",
+            found=", ".join(f"{scheme} in {batch_id}" for batch_id, scheme in found.items()),
+            fix="make a dataset of each kind, in a workspace of its own",
+        )
 
 
 def _merge_participants(batches: Sequence[Batch]) -> pl.DataFrame:

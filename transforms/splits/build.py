@@ -8,7 +8,7 @@ import polars as pl
 
 from transforms.errors import InputError
 from transforms.files import canonical_json, write_bytes_atomic
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import find_scheme
 from transforms.manifest import directory_version
 from transforms.schemas import PARTICIPANTS, REJECTS, SEQUENCE_INDEX, SPLIT, conform
 from transforms.settings import SplitSettings
@@ -99,15 +99,18 @@ def _make_split(
             naming=settings.partition_naming,
             participants_known=settings.participants_known,
         )
-    _require_known_labels(index)
+    _require_diagnoses(index)
     return PROTOCOLS[settings.protocol](index, participants, settings)
 
 
-def _require_known_labels(index: pl.DataFrame) -> None:
-    unknown = sorted(set(index["label"].unique()) - set(SCOLIOSIS_LABELS))
-    if unknown:
+def _require_diagnoses(index: pl.DataFrame) -> None:
+    found = set(index["label"].unique())
+    if not found:
+        return
+    scheme = find_scheme(found, where="index.parquet")
+    if unknown := sorted(found - set(scheme.diagnoses)):
         raise InputError(
-            f"label is none of {', '.join(SCOLIOSIS_LABELS)}",
+            f"label is none of {', '.join(scheme.diagnoses)}",
             where="index.parquet",
             found=", ".join(unknown),
             fix="build silhouette_shards again",

@@ -2,7 +2,8 @@
 
 In this order: participants of each class, participants, sequences of each class, sequences,
 seconds (to one part in a hundred); then sex, age, height, weight and site. The folds are one
-problem for all classes.
+problem for all classes. Where models tell less apart than people are diagnosed with, diagnoses are
+the classes that are spread, and what models tell apart right after them.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import numpy as np
 import polars as pl
 
 from transforms.errors import RefusalError
+from transforms.labels import find_scheme
 from transforms.settings import SplitSettings
 from transforms.splits.features import balance_goals
 from transforms.splits.hold_out import assign_participants
@@ -98,8 +100,13 @@ def _state_problem(members: pl.DataFrame, fold_count: int) -> Problem:
     ones = np.ones((members.height, 1), np.int64)
     counts = members["sequence_count"].to_numpy().astype(np.int64)[:, None]
     seconds = np.rint(members["duration_s"].to_numpy()).astype(np.int64)[:, None]
-    even = {
-        "participants of each class": of_class,
+    even = {"participants of each class": of_class}
+    told_apart = _tell_apart(members["label"])
+    kinds = told_apart.unique().sort()
+    if len(kinds) < len(classes):
+        of_kind = np.stack([(told_apart == kind).to_numpy() for kind in kinds], axis=1)
+        even["participants of what models tell apart"] = of_kind.astype(np.int64)
+    even |= {
         "participants": ones,
         "sequences of each class": of_class * counts,
         "sequences": counts,
@@ -111,12 +118,19 @@ def _state_problem(members: pl.DataFrame, fold_count: int) -> Problem:
     return Problem(goals=tuple(goals), min_items=(1,) * fold_count)
 
 
+def _tell_apart(labels: pl.Series) -> pl.Series:
+    """Return the class that models see for each diagnosis."""
+    scheme = find_scheme(labels, where="participants")
+    return labels.replace_strict(scheme.class_of, return_dtype=pl.String)
+
+
 def _select(
     members: pl.DataFrame, sides: Mapping[str, str], variant: str, settings: SplitSettings
 ) -> tuple[Mapping[str, str], list[SolvedProblem]]:
     """Return the sides of those who are not tested, and what was solved for it."""
     side = pl.col("participant_id").replace_strict(dict(sides), return_dtype=pl.String)
-    rest = members.filter(side == TRAIN)
+    # A diagnosis may be too rare for every side; what models tell apart must not be.
+    rest = members.with_columns(label=_tell_apart(members["label"])).filter(side == TRAIN)
     totals = dict(rest.group_by("label").agg(pl.col("sequence_count").sum()).iter_rows())
     wanted = {
         label: {SELECTION: counts[TEST]}
@@ -151,7 +165,7 @@ def _require_enough(members: pl.DataFrame, fold_count: int) -> None:
             expected=f"at most {members.height}",
             found=fold_count,
         )
-    for label, count in members.group_by("label").len().sort("label").iter_rows():
+    for label, count in _tell_apart(members["label"]).value_counts().sort("label").iter_rows():
         if count < 2:
             raise RefusalError(
                 f"class {label} cannot be both trained and tested",

@@ -13,7 +13,7 @@ import polars as pl
 
 from transforms.settings import SplitSettings
 from transforms.splits.hold_out import Assignment, assign_participants
-from transforms.splits.ratios import RATIO_LABELS, plan_training_sets
+from transforms.splits.ratios import RATIO_LABELS, plan_training_sets, require_ratio_labels
 from transforms.splits.split import (
     SELECTION,
     TEST,
@@ -60,8 +60,10 @@ def split_fixed_test_nested(
         settings: fractions, ratios, training size and seed.
 
     Raises:
-        RefusalError: a class has too few participants or sequences; the message shows why.
+        RefusalError: the labels are not those of scoliosis, or a class has too few participants or
+            sequences; the message shows why.
     """
+    require_ratio_labels(sequences["label"])
     totals = {label: sequences.filter(pl.col("label") == label).height for label in RATIO_LABELS}
     requested = held_out_counts(totals, settings.test_fraction, settings.selection_fraction)
     assignment = assign_participants(participants, requested, rest=TRAIN, seed=settings.seed)

@@ -13,7 +13,12 @@ from transforms.errors import RefusalError
 from transforms.settings import SplitSettings
 from transforms.splits.hold_out import ClassProof, assign_participants
 from transforms.splits.nested import held_out_counts
-from transforms.splits.ratios import RATIO_LABELS, class_counts, parse_ratio
+from transforms.splits.ratios import (
+    RATIO_LABELS,
+    class_counts,
+    parse_ratio,
+    require_ratio_labels,
+)
 from transforms.splits.split import SELECTION, TEST, TRAIN, Counts, SolvedProblem, Split, lay_out
 
 PROTOCOL: Final = "paper_exact"
@@ -55,9 +60,10 @@ def split_paper_exact(
         settings: ratios, training size, selection fraction and seed.
 
     Raises:
-        RefusalError: whole participants can't give a class's count; the message shows why and the
-            nearest training size that can be met.
+        RefusalError: the labels are not those of scoliosis, or whole participants can't give a
+            class's count; the message shows why and the nearest training size that can be met.
     """
+    require_ratio_labels(sequences["label"])
     totals = {label: sequences.filter(pl.col("label") == label).height for label in RATIO_LABELS}
     counts_of = {
         label: participants.filter(pl.col("label") == label)["sequence_count"].to_list()

@@ -4,7 +4,7 @@ Only arithmetic on counts: who the sequences belong to is the solver's and the p
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,23 @@ class TrainingPlan:
     size: int
     bounding_variant: str
     counts: Mapping[str, Mapping[str, int]]  # variant -> label -> sequences
+
+
+def require_ratio_labels(labels: Iterable[str]) -> None:
+    """Make sure that a cohort's labels are those that ratios are about.
+
+    Raises:
+        RefusalError: there is another label.
+    """
+    strange = sorted(set(labels) - set(RATIO_LABELS))
+    if strange:
+        raise RefusalError(
+            "class ratios are about cohorts of scoliosis",
+            where="splits.protocol",
+            expected=f"labels {', '.join(RATIO_LABELS)}",
+            found=", ".join(strange),
+            fix="set splits.protocol to k_fold, which takes any labels",
+        )
 
 
 def parse_ratio(variant: str) -> dict[str, int]:

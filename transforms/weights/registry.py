@@ -12,8 +12,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from transforms.errors import SettingsError
-from transforms.settings import Name
-from transforms.settings_section import Licence, Section
+from transforms.settings_section import Licence, Name, Section
 from transforms.weights.addresses import refuse_address
 from transforms.weights.verified import Weights, WeightsFile
 

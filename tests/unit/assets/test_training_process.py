@@ -14,7 +14,7 @@ from assets.training_process import run_job, run_job_in_run
 from training.job import TrainingJob
 from transforms.errors import GaitworksError, IntegrityError, MissingDependencyError
 from transforms.progress import NoProgress
-from transforms.settings import TrainingSettings
+from transforms.training_settings import TrainingSettings
 
 DONE = 'print(json.dumps({"done": {"device": "cpu", "process_count": 1}}), flush=True)\n'
 

@@ -23,6 +23,7 @@ FLOWING = {
     "silhouette_sequences",
     "extraction_score",
     "silhouette_shards",
+    "dual_view_clips",
     "participant_splits",
 }
 
@@ -106,6 +107,7 @@ def test_a_new_batch_flows_to_the_splits_and_no_further(flow):
         "silhouette_sequences/two",
         "extraction_score",
         "silhouette_shards",
+        "dual_view_clips",
         "participant_splits",
     }
     assert flow.tick() == set()
@@ -137,8 +139,20 @@ def test_a_decision_on_a_recording_flows_from_extraction_on(flow):
         "silhouette_sequences/one",
         "extraction_score",
         "silhouette_shards",
+        "dual_view_clips",
         "participant_splits",
     }
+
+
+def test_a_changed_video_reaches_the_clips_through_what_was_made_of_it(flow):
+    flow.arrive("one")
+    flow.settle()
+    flow.change("raw_cohort", "one")
+    rounds = flow.settle()
+    (of_clips,) = [number for number, found in enumerate(rounds) if "dual_view_clips" in found]
+    assert "silhouette_shards" in set().union(*rounds[: of_clips + 1])
+    assert "intake_register/one" in rounds[0]
+    assert "dual_view_clips" not in rounds[0]
 
 
 def test_what_waits_for_a_person_says_so_and_the_sensor_that_flows_is_on():

@@ -18,9 +18,9 @@ from training.data import select_side
 from training.frame_store import open_frame_store
 from training.samplers import build_sampler
 from transforms.progress import NoProgress
-from transforms.settings import TrainingSettings
 from transforms.shards.reader import open_dataset
 from transforms.splits.load import load_split
+from transforms.training_settings import TrainingSettings
 
 CPU = torch.device("cpu")
 

@@ -11,9 +11,10 @@ from training.job import EvaluationJob, TrainingJob
 from transforms.labels import SCOLIOSIS_LABELS
 from transforms.manifest import write_manifest
 from transforms.schemas import PARTICIPANTS, SEQUENCE_INDEX, SEQUENCES, SPLIT, conform
-from transforms.settings import EvaluationSettings, TrainingSettings
+from transforms.settings import EvaluationSettings
 from transforms.shards.codec import BITS, GREY, encode_silhouettes
 from transforms.shards.parquet import encode_shard, write_table
+from transforms.training_settings import TrainingSettings
 
 SHARD = "sequences/tiny.parquet"
 TINY_SETTINGS = TrainingSettings(
@@ -77,11 +78,13 @@ def lean(label_index: int, frame_count: int, width_px: int, generator) -> np.nda
     return np.where(np.abs(columns - centre) < 6, np.uint8(255), np.uint8(0))
 
 
-def write_cohort(root: Path, *, codec=BITS, width_px=44, per_class=4, sides=None) -> TinyCohort:
+def write_cohort(
+    root: Path, *, codec=BITS, width_px=44, per_class=4, sides=None, labels=SCOLIOSIS_LABELS
+) -> TinyCohort:
     sides = sides or ("train", "train", "selection", "test")
     generator = np.random.default_rng(5)
     silhouettes, rows, assignments, people = {}, [], [], []
-    for index, label in enumerate(SCOLIOSIS_LABELS):
+    for index, label in enumerate(labels):
         for number in range(per_class):
             participant = f"p{index}{number}"
             people.append({"participant_id": participant, "label": label})

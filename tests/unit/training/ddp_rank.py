@@ -40,12 +40,13 @@ def main() -> None:
     run = TrainingRun(
         job.model,
         settings,
+        settings,
         job.seed,
         store,
         train=select_side(split, job.variant, "train", store),
         selection=select_side(split, job.variant, "selection", store),
     )
-    fabric = launch_fabric(settings, "cpu")
+    fabric = launch_fabric(settings.precision, "cpu")
     trained = train_model(
         run, arguments.checkpoints, fabric=fabric, label="float64", progress=NoProgress()
     )

@@ -89,4 +89,4 @@ def test_more_processes_than_gpus_are_refused(monkeypatch, tiny_settings):
     }.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match="more processes than GPUs"):
-        launch_fabric(tiny_settings, "cuda")
+        launch_fabric(tiny_settings.precision, "cuda")

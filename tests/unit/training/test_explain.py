@@ -7,8 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from training.explain import randomise, run_explanation
+from training.explain import run_explanation
+from training.explain_walks import randomise
 from training.explained_walks import choose_sequences
+from training.finished_model import open_finished_model
 from training.job import ExplanationJob, TrainingJob
 from training.models.registry import build_model
 from transforms.errors import InputError
@@ -168,8 +170,9 @@ def test_a_randomised_head_leaves_the_backbone_alone(explained) -> None:
     import torch
 
     _, job, _ = explained
+    opened = open_finished_model(job, NoProgress(), purpose="explain")
     model = build_model(job.model, job.training, job.seed)
-    others = randomise(job, model)
+    others = randomise(opened, model)
     before = dict(model.named_parameters())
     for name, after in others[HEAD_WEIGHTS].named_parameters():
         is_same = torch.equal(before[name], after)

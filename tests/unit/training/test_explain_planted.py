@@ -10,10 +10,10 @@ import pytest
 
 from transforms.explanation.regions import CELL_ROWS, REGIONS, sum_by_region
 from transforms.explanation.shares import METHODS, reduce_frames
-from transforms.settings import TrainingSettings
 from transforms.synth.identity import draw_identity
 from transforms.synth.sequence_plan import SequencePlan
 from transforms.synth.silhouettes import render_sequence
+from transforms.training_settings import TrainingSettings
 
 WALKERS, TRAINED, FRAMES, SHIFT_PX, STEPS = 48, 36, 30, 3, 100
 CELL_PX = 64 // CELL_ROWS

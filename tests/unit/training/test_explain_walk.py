@@ -8,7 +8,7 @@ from training.model_card import DescribedModel
 from training.models.registry import build_model
 from transforms.describe.attention_figure import draw_attention
 from transforms.explanation.reference import Reference, find_reference, take_own_mean
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import SCOLIOSIS
 from transforms.settings import TrainingSettings
 
 SETTINGS = TrainingSettings(channels=(2, 2, 4, 4), embedding_size=4, parts=4)
@@ -22,7 +22,7 @@ def explain():
 
     def run(name: str):
         model = build_model(name, SETTINGS, 3).eval()
-        described = DescribedModel({}, SCOLIOSIS_LABELS, SETTINGS, model)
+        described = DescribedModel({}, SCOLIOSIS, SETTINGS, model)
         reference = Reference(np.full((64, 44), 0.5, np.float32), "a grey sheet")
         return explain_walk(
             described, walk, np.arange(40) / 25, reference,

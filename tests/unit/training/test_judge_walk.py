@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from training.judge_pair import judge_pair, reads_two_views, require_view_count
+from training.judge_pair import judge_pair, reads_clips, require_view_count
 from training.judge_walk import Judgement, find_windows, judge_walk, to_model_input
 from training.model_card import DescribedModel
 from training.models.registry import build_model
 from training.predict import predict_probabilities
 from transforms.errors import InputError, RefusalError, SettingsError
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import SCOLIOSIS, SCOLIOSIS_LABELS
 from transforms.progress import NoProgress
 from transforms.settings import TrainingSettings
 
@@ -21,7 +21,7 @@ FPS = 10
 
 
 def describe(name: str, settings: TrainingSettings = SETTINGS) -> DescribedModel:
-    return DescribedModel({}, SCOLIOSIS_LABELS, settings, build_model(name, settings, 3).eval())
+    return DescribedModel({}, SCOLIOSIS, settings, build_model(name, settings, 3).eval())
 
 
 def draw_walk(frames: int) -> tuple[np.ndarray, np.ndarray]:
@@ -124,10 +124,12 @@ def test_models_take_the_middle_columns_in_zero_to_one() -> None:
 
 
 def test_a_model_says_how_many_videos_it_reads() -> None:
-    assert not reads_two_views({"model": "sconet"})
+    assert not reads_clips({"model": "sconet"})
+    assert reads_clips({"model": "paper:late"})
+    assert not reads_clips({})
     require_view_count({"model": "sconet"}, 1)
     require_view_count({"model": "prob_mean"}, 2)
-    with pytest.raises(SettingsError, match="feature_concat, logit_mean, prob_mean"):
+    with pytest.raises(SettingsError, match="feature_concat, prob_mean, logit_mean"):
         require_view_count({"model": "sconet"}, 2)
     with pytest.raises(SettingsError, match="two videos"):
         require_view_count({"model": "prob_mean"}, 1)
@@ -137,5 +139,5 @@ def test_a_pair_is_not_judged_yet() -> None:
     class Walk:
         times_s = np.zeros(4)
 
-    with pytest.raises(RefusalError, match="not trained yet"):
+    with pytest.raises(RefusalError, match="not judged yet"):
         judge_pair({"model": "prob_mean"}, Walk(), Walk(), 0.4)

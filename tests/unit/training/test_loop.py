@@ -16,9 +16,11 @@ from training.predict import predict_probabilities, sequence_accuracy
 from transforms.errors import GaitworksError, IntegrityError, SettingsError
 from transforms.labels import SCOLIOSIS_LABELS
 from transforms.progress import NoProgress
-from transforms.settings import TrainingSettings
 from transforms.shards.reader import open_dataset
 from transforms.splits.load import load_split
+from transforms.training_settings import TrainingSettings
+
+WALK_MODELS = sorted(name for name, one in MODELS.items() if one.reads == "walks")
 
 
 class Stop(Exception):
@@ -45,14 +47,18 @@ def run(tiny_cohort, tiny_settings):
     sides = {
         side: select_side(split, "ratio_1_1_2", side, store) for side in ("train", "selection")
     }
-    return TrainingRun("sconet_mt", tiny_settings, 0, store, **sides)
+    return TrainingRun("sconet_mt", tiny_settings, tiny_settings, 0, store, **sides)
 
 
 def train(run, checkpoints, progress=None):
-    fabric = launch_fabric(run.settings, "cpu")
+    fabric = launch_fabric(run.settings.precision, "cpu")
     return train_model(
         run, checkpoints, fabric=fabric, label="tiny", progress=progress or NoProgress()
     )
+
+
+def set_settings(run, settings):
+    return replace(run, settings=settings, model_settings=settings)
 
 
 def fingerprint(trained):
@@ -64,7 +70,7 @@ def fingerprint(trained):
     )
 
 
-@pytest.mark.parametrize("model", sorted(MODELS))
+@pytest.mark.parametrize("model", WALK_MODELS)
 def test_history_names_the_losses_that_train_the_model(run, tmp_path, model):
     history = train(replace(run, model=model), tmp_path).history
     assert [row.step for row in history] == [1, 2, 3, 4, 5, 6]
@@ -82,7 +88,7 @@ def test_a_run_that_was_stopped_at_any_step_ends_like_one_that_was_not(
     run, tmp_path, monkeypatch, model, precision
 ):
     settings = run.settings.model_copy(update={"precision": precision})
-    run = replace(run, model=model, settings=settings)
+    run = set_settings(replace(run, model=model), settings)
     expected = fingerprint(train(run, tmp_path / "whole"))
     # Before the update of a step, on the way to a checkpoint, and before it is written.
     moments = [("compute_losses", step) for step in range(settings.steps)]
@@ -100,7 +106,7 @@ def test_a_run_that_was_stopped_at_any_step_ends_like_one_that_was_not(
 
 def test_adam_goes_on_where_it_was(run, tmp_path, monkeypatch):
     adam = run.settings.model_copy(update={"optimiser": "adam", "learning_rate": 1e-3})
-    run = replace(run, settings=adam)
+    run = set_settings(run, adam)
     whole = train(run, tmp_path / "whole")
     stop_when(monkeypatch, "compute_losses", 3)
     with pytest.raises(Stop):
@@ -128,7 +134,7 @@ def test_training_ends_once_patience_has_run_out(
     left = iter(accuracies)
     monkeypatch.setattr("training.loop._judge", lambda *_: next(left))
     update = {"checkpoint_every_steps": 1, "patience": patience}
-    run = replace(run, settings=run.settings.model_copy(update=update))
+    run = set_settings(run, run.settings.model_copy(update=update))
     trained = train(run, tmp_path)
     assert (len(trained.history), trained.step) == (steps, chosen)
     # Once it has ended it has ended: nothing is judged again.
@@ -137,7 +143,7 @@ def test_training_ends_once_patience_has_run_out(
 
 @pytest.mark.slow
 def test_a_wide_run_whose_channels_lie_last_goes_on_alike(run, tmp_path, monkeypatch):
-    run = replace(run, settings=run.settings.model_copy(update={"channels": (16, 16, 32, 32)}))
+    run = set_settings(run, run.settings.model_copy(update={"channels": (16, 16, 32, 32)}))
     weight = build_model(run.model, run.settings, 0).backbone.stem.conv.weight
     assert weight.is_contiguous(memory_format=torch.channels_last)
     expected = fingerprint(train(run, tmp_path / "whole"))
@@ -150,7 +156,7 @@ def test_a_wide_run_whose_channels_lie_last_goes_on_alike(run, tmp_path, monkeyp
 
 @pytest.mark.slow
 def test_a_compiled_run_goes_on_alike_and_is_judged_as_an_eager_one(run, tmp_path, monkeypatch):
-    compiled = replace(run, settings=run.settings.model_copy(update={"compile_step": True}))
+    compiled = set_settings(run, run.settings.model_copy(update={"compile_step": True}))
     whole = train(compiled, tmp_path / "whole")
     stop_when(monkeypatch, "compute_losses", 3)
     with pytest.raises(Stop):
@@ -273,7 +279,7 @@ def test_a_diverged_run_says_so_and_keeps_the_last_good_checkpoint(run, tmp_path
 
 def test_bf16_trains_with_float32_weights(run, tmp_path):
     settings = run.settings.model_copy(update={"precision": "bf16-mixed", "steps": 5})
-    trained = train(replace(run, settings=settings), tmp_path)
+    trained = train(set_settings(run, settings), tmp_path)
     assert {t.dtype for t in trained.weights.values()} == {torch.float32, torch.int64}
     assert all(row.loss > 0 for row in trained.history)
 
@@ -281,7 +287,7 @@ def test_bf16_trains_with_float32_weights(run, tmp_path):
 def test_fp16_without_cuda_is_refused_instead_of_replaced(run, tmp_path):
     settings = run.settings.model_copy(update={"precision": "16-mixed"})
     with pytest.raises(SettingsError, match="expected 32-true or bf16-mixed, found 16-mixed"):
-        train(replace(run, settings=settings), tmp_path)
+        train(set_settings(run, settings), tmp_path)
 
 
 def test_the_learning_rate_falls_at_each_milestone():
@@ -304,7 +310,7 @@ def test_a_model_learns_its_training_sequences_by_heart(run, tmp_path, model):
             "checkpoint_every_steps": 60,
         }
     )
-    trained = train(replace(run, model=model, settings=settings), tmp_path)
+    trained = train(set_settings(replace(run, model=model), settings), tmp_path)
     module = build_model(model, settings, 0)
     module.load_state_dict(trained.weights)
     probabilities = predict_probabilities(

@@ -10,21 +10,24 @@ import torch
 
 from training.card_file import CARD_NAME, MODEL_NAME
 from training.checkpoint import save_tensors
+from training.experiment_data import open_experiment
 from training.find_model import describe_model_directory, find_model_directory
 from training.model_card import describe_model, open_described_model
 from training.models.registry import build_model
 from transforms.errors import GaitworksError, InputError, IntegrityError, SettingsError
 from transforms.files import canonical_json, sha256_bytes
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import SCOLIOSIS, SPINAL_DEFORMITY
+from transforms.progress import NoProgress
 
 
 @pytest.fixture
 def trained(tiny_cohort, tmp_path: Path) -> Path:
     """A model with its card as a training leaves them; nothing was learnt."""
     job = tiny_cohort.training_job(tmp_path / "model")
+    data = open_experiment(job)
     weights = save_tensors(build_model(job.model, job.training, job.seed).state_dict())
     (job.output / MODEL_NAME).write_bytes(weights)
-    card = describe_model(job, {"dataset_version": tiny_cohort.version}, weights)
+    card = describe_model(data, data.open_store(NoProgress()), weights)
     (job.output / CARD_NAME).write_bytes(canonical_json(card))
     return job.output
 
@@ -36,7 +39,7 @@ def change_card(directory: Path, **values: object) -> None:
 
 def test_a_model_is_built_as_its_card_says(trained: Path) -> None:
     described = open_described_model(trained)
-    assert described.classes == SCOLIOSIS_LABELS
+    assert described.scheme == SCOLIOSIS
     assert not described.model.training
     assert described.card["experiment"] == "sconet-ratio_1_1_2-seed_0"
     frames = torch.from_numpy(np.zeros((1, 1, 3, 64, 44), np.float32))
@@ -55,7 +58,9 @@ def test_what_is_wrong_with_a_models_folder_is_said(trained: Path, tmp_path: Pat
 
     training = json.loads((trained / CARD_NAME).read_bytes())["training"]
     refused("not a model card", format="other/1")
-    refused("other classes", labels=["well", "ill"])
+    for labels in (["well", "ill"], ["positive", "negative"], [], None, [[1]], "positive"):
+        refused("other classes", labels=labels)
+    refused("another shape", labels=list(SPINAL_DEFORMITY.classes))
     refused("no such model", SettingsError, model="resnet")
     refused("settings that this version does not know", training={"layers": 3})
     refused("settings that this version does not know", training=None)

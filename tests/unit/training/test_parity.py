@@ -15,7 +15,7 @@ import torch
 from training.losses import cross_entropy_loss, triplet_loss
 from training.models.reference import translate_reference_name, translate_reference_state
 from training.models.registry import find_model
-from transforms.settings import TrainingSettings
+from transforms.training_settings import TrainingSettings
 
 PARITY = os.environ.get("GAITWORKS_PARITY_DIR")
 pytestmark = pytest.mark.skipif(

@@ -15,9 +15,10 @@ from transforms.labels import SCOLIOSIS_LABELS
 from transforms.manifest import write_manifest
 from transforms.metrics.optimism import GAP, HONEST, LEAKY, SIDES, describe_splits, measure_gap
 from transforms.schemas import PARTICIPANTS, SEQUENCE_INDEX, SEQUENCES, SPLIT, conform
-from transforms.settings import EvaluationSettings, TrainingSettings
+from transforms.settings import EvaluationSettings
 from transforms.shards.codec import BITS, encode_silhouettes
 from transforms.shards.parquet import encode_shard, write_table
+from transforms.training_settings import TrainingSettings
 
 ROOT = Path(__file__).parents[3]
 PER_CLASS, WALKS, FRAMES = 12, 4, 6

@@ -11,23 +11,20 @@ from safetensors.torch import save_file
 from torch.nn import functional
 
 import training.pretrained
-from training.models.dual_view import build_dual_view_model
-from training.models.resnet3d import ResNet3DArchitecture
+from training.models.registry import build_model
 from training.pretrained import load_pretrained
 from transforms.errors import InputError, MissingDependencyError, SettingsError
 from transforms.files import sha256_file
+from transforms.training_settings import DualViewSettings
 
 WIDTH, DEPTHS = 2, (2, 1, 1, 1)
 
 
 def build(name="single_front", channel_count=3, depths=DEPTHS, width=WIDTH):
-    return build_dual_view_model(
-        name,
-        ResNet3DArchitecture(width, depths),
-        class_count=2,
-        channel_count=channel_count,
-        seed=0,
+    settings = DualViewSettings(
+        input="rgb" if channel_count == 3 else "silhouettes", width=width, depths=depths
     )
+    return build_model(name, settings, 0, 2)
 
 
 def make_public_state(channels=3, counts_batches=True):

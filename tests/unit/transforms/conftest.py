@@ -97,7 +97,8 @@ def _tables(
             | people.get(person, {}),
         )
         common = {"recording_id": name, "participant_id": person, "batch_id": batch_id}
-        scene = {"label": label, "view": view, "session": "s1", "sync_group": None}
+        group = recording.get("sync_group")
+        scene = {"label": label, "view": view, "session": "s1", "sync_group": group}
         is_refused = verdict == "rejected"
         reason = {"reason_code": "too_short", "reason": f"{name} is too short"}
         none = dict.fromkeys(reason)

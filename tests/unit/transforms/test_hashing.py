@@ -10,7 +10,8 @@ import pytest
 from transforms import hashing
 from transforms.errors import InputError
 from transforms.files import sha256_bytes
-from transforms.hashing import HashCache, fingerprint_tree
+from transforms.hashing import HashCache, fingerprint_tree, is_intact
+from transforms.manifest import write_manifest
 
 
 @pytest.fixture
@@ -178,3 +179,31 @@ def test_a_file_that_grows_while_it_is_read_is_refused(
 def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such folder"):
         fingerprint_tree(tmp_path / "raw", HashCache(tmp_path / "hashes.json"))
+
+
+@pytest.mark.usefixtures("settled")
+def test_an_intact_directory_is_read_once(tree: Path, reads: list[str]) -> None:
+    write_manifest(tree, kind="raw", facts={})
+    for _ in range(2):
+        assert is_intact(tree, HashCache(tree.parent / "hashes.json"))
+    assert reads == ["a.csv", "b.mp4"]
+
+
+@pytest.mark.usefixtures("settled")
+@pytest.mark.parametrize("damage", ["bit", "manifest", "more", "less", "pipe"])
+def test_a_damaged_directory_is_not_intact(tree: Path, damage: str) -> None:
+    write_manifest(tree, kind="raw", facts={})
+    cache = HashCache(tree.parent / "hashes.json")
+    assert is_intact(tree, cache)
+    video = tree / "videos" / "b.mp4"
+    if damage == "more":
+        (tree / "empty").touch()
+    elif damage == "manifest":
+        (tree / "manifest.json").unlink()
+    else:
+        video.unlink()
+        if damage == "bit":
+            video.write_text("bc")
+        elif damage == "pipe":
+            os.mkfifo(video)
+    assert not is_intact(tree, cache)

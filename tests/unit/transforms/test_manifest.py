@@ -1,5 +1,6 @@
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,16 @@ def test_a_name_that_leaves_the_directory_is_refused(directory: Path, name: str)
     (directory / "manifest.json").write_bytes(encode_manifest(manifest))
     with pytest.raises(IntegrityError, match="damaged manifest"):
         read_manifest(directory)
+
+
+@pytest.mark.parametrize("read", [read_manifest, directory_version])
+def test_without_a_manifest_it_is_said_what_to_give(
+    tmp_path: Path, read: Callable[..., object]
+) -> None:
+    with pytest.raises(
+        IntegrityError, match=r"no manifest; give a folder .* `gaitworks run` first"
+    ):
+        read(tmp_path)
 
 
 def test_same_content_has_the_same_version(directory: Path) -> None:

@@ -6,7 +6,8 @@ import yaml
 
 from transforms.errors import SettingsError
 from transforms.presets import PRESETS, find_preset, format_value, list_changes, say_preset
-from transforms.settings import TrainingSettings, read_settings
+from transforms.settings import read_settings
+from transforms.training_settings import TrainingSettings
 
 ROOT = Path(__file__).parents[3]
 
@@ -32,7 +33,17 @@ def test_the_paper_preset_differs_from_the_defaults_by_its_precision_alone():
 
 
 def test_the_demo_trains_with_the_tiny_preset():
-    assert read_settings(ROOT / "params.yaml").training == find_preset("tiny").training
+    settings, tiny = read_settings(ROOT / "params.yaml"), find_preset("tiny")
+    assert (settings.training, settings.dual_view) == (tiny.training, tiny.dual_view)
+
+
+def test_the_paper_preset_is_the_published_protocol_of_two_views():
+    paper = find_preset("paper").dual_view
+    assert (paper.width, paper.depths, paper.epochs, paper.patience) == (64, (3, 4, 6, 3), 50, 5)
+    assert (paper.learning_rate, paper.weight_decay, paper.label_smoothing) == (1e-4, 0.0, 0.0)
+    planned = paper.plan_training(clip_count=33, frame_count=8)
+    assert (planned.steps, planned.checkpoint_every_steps) == (50 * 5, 5)
+    assert (planned.optimiser, planned.batch_balance) == ("adam", "epochs")
 
 
 def test_a_preset_is_known_by_its_values_and_changes_are_named():
@@ -52,8 +63,10 @@ def test_presets_grow_from_tiny_to_paper():
 
 
 def test_an_unknown_preset_names_the_known_ones():
-    with pytest.raises(SettingsError, match="paper or small or tiny"):
+    with pytest.raises(SettingsError, match=r"paper or small or tiny.*`gaitworks preset` lists"):
         find_preset("huge")
+    with pytest.raises(SettingsError, match="did you mean small"):
+        find_preset("smal")
 
 
 @pytest.mark.parametrize("name", list(PRESETS))

@@ -20,7 +20,15 @@ def test_all_mistakes_are_named_at_once_with_their_path() -> None:
     assert "splits.test_fracton: unknown key; allowed here: cleared_pairs, folds" in text
     assert "splits.test_fraction: Input should be less than 1, found 2" in text
     assert "extraction.quality.nonsense: unknown key" in text
-    assert "nope: unknown key; allowed here: evaluation" in text
+    assert "nope: unknown key; allowed here: clips, " in text
+
+
+def test_values_that_clash_are_named_without_the_whole_section() -> None:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings({"training": {"steps": 4, "milestones": [60]}})
+    assert caught.value.what.splitlines()[1:] == [
+        "  training: the last milestone, 60, must come before `steps`, which is 4"
+    ]
 
 
 def test_settings_cannot_be_changed() -> None:
@@ -65,7 +73,7 @@ def test_a_synthetic_cohort_is_of_one_kind() -> None:
     assert parse_settings({"synth": {"participants": patients}}).synth.participants == patients
     with pytest.raises(SettingsError, match="two kinds of cohort") as caught:
         parse_settings({"synth": {"participants": {"asd": 3, "negative": 3}}})
-    assert "only positive, neutral, negative, or only asd, dhs, lcs, hipoa" in str(caught.value)
+    assert "only negative, neutral, positive, or only asd, dhs, lcs, hipoa" in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", "just text"])

@@ -5,16 +5,14 @@ import torch
 from torch.nn import functional
 
 from training.model_card import count_parameters
-from training.models.dual_view import (
-    DUAL_VIEW_MODELS,
-    PAPER_NAMES,
-    DualViewSpec,
-    build_dual_view_model,
-    find_dual_view_model,
-    log_mean_probabilities,
-)
-from training.models.resnet3d import ARCHITECTURES, ResNet3DArchitecture
-from transforms.errors import InputError, SettingsError
+from training.models.dual_view import DualViewSpec, log_mean_probabilities
+from training.models.registry import MODELS, build_model, find_model
+from training.models.resnet3d import ResNet3DArchitecture
+from transforms.errors import InputError
+from transforms.published import PAPER_NAMES
+from transforms.training_settings import DualViewSettings
+
+DUAL_VIEW_MODELS = {name: one for name, one in MODELS.items() if one.reads == "clips"}
 
 SMALLEST = ResNet3DArchitecture(width=2, depths=(1, 1, 1, 1))
 NETWORKS = {
@@ -29,9 +27,12 @@ CLASSIFIERS = NETWORKS | {"feature_concat": 1}
 
 
 def build(name, channel_count=1, seed=0):
-    return build_dual_view_model(
-        name, SMALLEST, class_count=2, channel_count=channel_count, seed=seed
+    settings = DualViewSettings(
+        input="rgb" if channel_count == 3 else "silhouettes",
+        width=SMALLEST.width,
+        depths=SMALLEST.depths,
     )
+    return build_model(name, settings, seed, 2)
 
 
 def draw_clips(samples=2, channels=1, seed=0):
@@ -153,7 +154,7 @@ def test_full_size_models_have_these_parameters():
     found = {}
     for name, spec in DUAL_VIEW_MODELS.items():
         with torch.device("meta"):
-            found[name] = count_parameters(spec.build(ARCHITECTURES["paper"], 2, 3))
+            found[name] = count_parameters(spec.build(DualViewSettings(input="rgb"), 2))
     network, second_view = 46_198_976, 3 * 343 * 64
     assert found == {
         "single_front": network + 2 * 2049,
@@ -166,15 +167,9 @@ def test_full_size_models_have_these_parameters():
 
 
 def test_the_paper_s_names_are_ours_by_what_its_text_says():
-    assert find_dual_view_model("paper:late") == DualViewSpec("probabilities", ("front", "side"))
-    assert find_dual_view_model("paper:slow") == DualViewSpec("features", ("front", "side"))
+    assert find_model("paper:late") == DualViewSpec("probabilities", ("front", "side"))
+    assert find_model("paper:slow") == DualViewSpec("features", ("front", "side"))
     assert not PAPER_NAMES.keys() & DUAL_VIEW_MODELS.keys()
-
-
-@pytest.mark.parametrize("name", ["late", "sconet"])
-def test_an_unknown_name_is_refused_with_those_there_are(name):
-    with pytest.raises(SettingsError, match="prob_mean"):
-        find_dual_view_model(name)
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 1, 4, 16, 12), (2, 2, 3, 4, 16, 12), (2, 2, 1, 16, 12)])

@@ -5,9 +5,9 @@ from transforms.describe.data_figures import (
     count_frames,
     draw_extraction_outcome,
     draw_iou_histogram,
-    order_labels,
 )
 from transforms.describe.style import figure_to_svg
+from transforms.labels import order_labels
 
 FRAMES = pl.DataFrame(
     {

@@ -225,3 +225,31 @@ def test_workers_give_the_same_result(
     there = check_batch(batch, settings, worker_count=2)
     assert there.recordings.equals(here.recordings)
     assert there.problems.equals(here.problems)
+
+
+def test_diagnoses_of_the_spine_are_taken_in_as_they_are(
+    batch: Path, settings: IntakeSettings
+) -> None:
+    table = batch / "participants.csv"
+    _rewrite(table, ("P1,negative", "P1,ASD"), ("P2,critical", "P2,hipoa"))
+    assert check_batch(batch, settings).participants["label"].to_list() == ["asd", "hipoa"]
+    _rewrite(table, ("P2,hipoa", "P2,non_asd"))
+    result = check_batch(batch, settings)
+    assert result.participants["participant_id"].to_list() == ["P1"]
+    problem = result.problems.filter(code="unknown_label").row(0, named=True)
+    assert problem["expected"] == "asd or dhs or lcs or hipoa"
+
+
+def test_a_batch_of_two_kinds_of_cohorts_is_refused_with_their_lines(
+    batch: Path, settings: IntakeSettings
+) -> None:
+    _rewrite(batch / "participants.csv", ("P2,critical", "P2,lcs"))
+    with pytest.raises(InputError, match="mixes scoliosis in line 2; spinal deformity in line 3"):
+        check_batch(batch, settings)
+
+
+def _rewrite(path: Path, *changes: tuple[str, str]) -> None:
+    text = path.read_text()
+    for old, new in changes:
+        text = text.replace(old, new)
+    path.write_text(text)

@@ -157,6 +157,23 @@ def test_the_readme_says_how_to_read_labels_and_metrics(
     assert "there are no partitions" in text
 
 
+def test_a_cohort_of_the_spine_is_exported_with_its_diagnoses(
+    write_batch: Callable[..., Any], tmp_path: Path
+) -> None:
+    recordings = [
+        {"participant_id": "p1", "label": "asd"},
+        {"participant_id": "p2", "label": "lcs"},
+    ]
+    batch = write_batch("batch_001", recordings)
+    dataset = _build(tmp_path / "dataset", batch.intake, batch.extraction)
+    facts = _export(dataset, tmp_path / "tree")
+    assert facts["sequences"] == {"asd": 1, "dhs": 0, "lcs": 1, "hipoa": 0}
+    assert (tmp_path / "tree/silhouettes/p2-s1-side/lcs/side/side.pkl").is_file()
+    text = (tmp_path / "tree" / "README.txt").read_text()
+    assert "asd (adult spinal deformity)" in text
+    assert "neutral" not in text
+
+
 def test_a_release_brings_its_own_split(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
     dataset = make_dataset()
     version = directory_version(dataset)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.transforms.metrics.gap_inputs import DISJOINT, MIXED, QUICK, VARIANT, judge, split
 from transforms.errors import InputError, IntegrityError, RefusalError
-from transforms.labels import SCOLIOSIS_LABELS
+from transforms.labels import SCOLIOSIS, SCOLIOSIS_LABELS
 from transforms.metrics.metrics import summarise_predictions
 from transforms.metrics.optimism import (
     GAP,
@@ -16,7 +16,7 @@ from transforms.metrics.optimism import (
     describe_splits,
     measure_gap,
 )
-from transforms.metrics.seeds import METRICS
+from transforms.metrics.seeds import list_metrics
 from transforms.settings import EvaluationSettings
 
 
@@ -45,7 +45,7 @@ def test_values_are_those_of_metrics_json() -> None:
     for name, table in tables.items():
         units = summarise_predictions(table, QUICK)["units"]
         for unit in found:
-            for metric in METRICS:
+            for metric in list_metrics(SCOLIOSIS):
                 entry = found[unit][metric][name]
                 assert entry["value"] == units[unit]["metrics"][metric]["value"]
                 assert entry["seed_sd"] is None

@@ -8,10 +8,10 @@ import pytest
 
 from transforms.errors import IntegrityError
 from transforms.files import canonical_json
-from transforms.labels import SCOLIOSIS_LABELS
-from transforms.metrics.own_test import describe_own_test, questions_of, read_own_test
+from transforms.labels import SCOLIOSIS, SCOLIOSIS_LABELS
+from transforms.metrics.own_test import describe_own_test, read_own_test
 from transforms.metrics.summary import summarise_evaluation
-from transforms.schemas import PREDICTIONS, conform
+from transforms.schemas import conform, predictions_schema
 from transforms.settings import EvaluationSettings
 from transforms.shards.parquet import write_table
 
@@ -53,14 +53,17 @@ def evaluation(tmp_path: Path) -> Path:
     )
     settings = EvaluationSettings(bootstrap_resamples=100)
     metrics = _CARD | summarise_evaluation(table, people, settings)
-    write_table(conform(table, PREDICTIONS, where="test"), tmp_path / "predictions.parquet")
+    write_table(
+        conform(table, predictions_schema(SCOLIOSIS), where="test"),
+        tmp_path / "predictions.parquet",
+    )
     (tmp_path / "metrics.json").write_bytes(canonical_json(metrics))
     return tmp_path
 
 
 def test_of_those_it_called_positive_so_many_were(evaluation: Path) -> None:
     found = read_own_test((evaluation / "nowhere", evaluation), _CARD)
-    own = describe_own_test(found, SCOLIOSIS_LABELS, "positive")
+    own = describe_own_test(found, SCOLIOSIS, "positive")
     named = own["named_class"]
     assert (named["named"], named["were"]) == (3, 2)
     assert named["precision"]["value"] == pytest.approx(2 / 3)
@@ -74,14 +77,14 @@ def test_of_those_it_called_positive_so_many_were(evaluation: Path) -> None:
 def test_without_predictions_the_rest_is_there(evaluation: Path) -> None:
     (evaluation / "predictions.parquet").unlink()
     found = read_own_test((evaluation,), _CARD)
-    own = describe_own_test(found, SCOLIOSIS_LABELS, "neutral")
+    own = describe_own_test(found, SCOLIOSIS, "neutral")
     assert own["named_class"]["mean_probability"] is None
     assert own["named_class"]["were"] == 1
 
 
 def test_a_model_without_a_test_says_so(tmp_path: Path) -> None:
     assert read_own_test((tmp_path,), _CARD) is None
-    assert "model_evaluation" in describe_own_test(None, SCOLIOSIS_LABELS, "neutral")["reason"]
+    assert "model_evaluation" in describe_own_test(None, SCOLIOSIS, "neutral")["reason"]
 
 
 @pytest.mark.parametrize("name", sorted(_CARD))
@@ -96,14 +99,8 @@ def test_damaged_metrics_are_refused(evaluation: Path) -> None:
     path.write_bytes(canonical_json(whole | {"units": {}}))
     found = read_own_test((evaluation,), _CARD)
     with pytest.raises(IntegrityError, match="without a part"):
-        describe_own_test(found, SCOLIOSIS_LABELS, "positive")
+        describe_own_test(found, SCOLIOSIS, "positive")
     for text in ("no json", "[]", "{}"):
         path.write_text(text)
         with pytest.raises(IntegrityError, match="unreadable metrics"):
             read_own_test((evaluation,), _CARD)
-
-
-def test_questions_are_about_classes_that_there_are() -> None:
-    assert next(iter(questions_of(SCOLIOSIS_LABELS))) == "any_abnormality"
-    for indices in questions_of(SCOLIOSIS_LABELS).values():
-        assert set(indices) < set(range(len(SCOLIOSIS_LABELS)))

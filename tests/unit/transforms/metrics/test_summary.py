@@ -1,6 +1,7 @@
 """The parts of metrics.json together, and what must never pass for them."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -9,8 +10,8 @@ import pytest
 from tests.unit.transforms.metrics.drawn_predictions import describe_people, draw, tabulate
 from transforms.errors import InputError
 from transforms.files import canonical_json
-from transforms.labels import SCOLIOSIS_LABELS
-from transforms.metrics import metrics, operating_points
+from transforms.labels import SCOLIOSIS, SCOLIOSIS_LABELS
+from transforms.metrics import judged, metrics, operating_points
 from transforms.metrics.summary import summarise_evaluation
 from transforms.settings import EvaluationSettings
 
@@ -75,8 +76,8 @@ def test_every_figure_means_what_its_name_says() -> None:
     ],
 )
 def test_a_wrong_positive_set_is_caught(monkeypatch, sets) -> None:
-    for module in (metrics, operating_points):
-        monkeypatch.setattr(module, "POSITIVE_SETS", sets)
+    wrong = replace(SCOLIOSIS, questions=sets)
+    monkeypatch.setattr(judged, "find_scheme", lambda labels, **said: wrong)
     with pytest.raises(AssertionError):
         check_meaning()
 
@@ -84,9 +85,9 @@ def test_a_wrong_positive_set_is_caught(monkeypatch, sets) -> None:
 def test_swapped_sensitivity_and_specificity_are_caught(monkeypatch) -> None:
     honest = metrics.derive_from_confusion
 
-    def swap(matrix):
-        values = honest(matrix)
-        for question in metrics.POSITIVE_SETS:
+    def swap(matrix, scheme):
+        values = honest(matrix, scheme)
+        for question in scheme.questions:
             rates = [f"{question}/{kind}" for kind in ("sensitivity", "specificity")]
             values[rates[0]], values[rates[1]] = values[rates[1]], values[rates[0]]
         return values

@@ -274,3 +274,40 @@ def test_the_example_of_the_readme_runs(make_inputs, publish, monkeypatch, codec
     assert printed.getvalue() == "positive (2, 64, 44)\n"
     own = open_dataset(inputs.dataset_dir).read(names["entry"]["sequence_id"])
     assert np.array_equal(names["silhouettes"], own)
+
+
+def test_a_cohort_of_the_spine_is_described_in_its_own_words(make_inputs, publish):
+    labels = ("asd", "dhs", "lcs", "hipoa", "asd")
+    people = [{"participant_id": f"p{n}7", "label": label} for n, label in enumerate(labels)]
+    figure = {"value": 0.75, "low": 0.5, "high": 0.9}
+    unit = {
+        "count": 2,
+        "participants": 2,
+        "labels": ["non_asd", "asd"],
+        "confusion": [[1, 0], [0, 1]],
+        "metrics": dict.fromkeys(("accuracy", "asd/sensitivity", "asd/specificity"), figure),
+    }
+    release = publish(
+        make_inputs(
+            recordings=people,
+            metrics={"units": {"participant": unit, "sequence": unit}},
+            model={"labels": ["non_asd", "asd"]},
+        )
+    )
+    texts = {
+        path.relative_to(release).as_posix(): path.read_text()
+        for path in release.rglob("*")
+        if path.suffix in {".md", ".json"} and path.name not in {"settings.json", "manifest.json"}
+    }
+    for name, text in texts.items():
+        for word in ("neutral", "scoliosis", "Cobb", "abnormality"):
+            assert word not in text, (name, word)
+    levels = json.loads(texts["participants.json"])["label"]["Levels"]
+    assert list(levels) == ["asd", "dhs", "hipoa", "lcs"]  # JSON is written sorted
+    assert "`hipoa` osteoarthritis of the hip" in texts["README.md"]
+    row = "| 2 | 0.750 [0.500, 0.900] | undefined | 0.750 [0.500, 0.900] | 0.750 [0.500, 0.900] |"
+    assert row in texts["README.md"]
+    assert (
+        "specificity, adult spinal deformity"
+        in (texts["results/sconet-ratio_1_1_2-seed_0/model_card.md"])
+    )

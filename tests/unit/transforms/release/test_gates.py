@@ -116,14 +116,18 @@ def test_unfit_records_are_refused_by_name(make_inputs, tmp_path, changes, reaso
     message = _refusal(make_inputs(**changes), tmp_path / "release")
     for reason in reasons:
         assert reason in message
+    assert ("correct params.yaml" in message) is reasons[0].startswith("settings")
 
 
 def test_all_reasons_are_said_at_once(make_inputs, tmp_path):
     inputs = make_inputs(recordings=_people(session="2024-01-31"), proof={"by": "a@example.org"})
-    message = _refusal(inputs, tmp_path / "release")
-    assert "2 reason(s)" in message
+    words = ReleaseSettings(title="Walks of Frau Weber")
+    message = _refusal(dataclasses.replace(inputs, release=words), tmp_path / "release")
+    assert "3 reason(s)" in message
     assert "a date" in message
     assert "e-mail" in message
+    assert "a person's name" in message
+    assert "\n; correct params.yaml where settings are named; correct the records" in message
 
 
 def test_a_damaged_dataset_is_refused(make_inputs, tmp_path):
@@ -188,6 +192,7 @@ def test_the_releases_own_words_are_looked_at(make_inputs, tmp_path, words, reas
     message = _refusal(inputs, tmp_path / "release")
     assert "1 reason(s)" in message
     assert reason in message
+    assert message.endswith("\n; correct params.yaml and build again")
 
 
 def test_names_and_contacts_may_stand_where_they_are_asked_for(make_inputs, publish):

@@ -155,7 +155,7 @@ def test_what_is_no_release_is_refused(release, tmp_path):
     with pytest.raises(InputError, match="not a release"):
         fill_example(Library.TORCH, tmp_path / "dataset")
     (release / "manifest.json").unlink()
-    with pytest.raises(IntegrityError, match="no manifest"):
+    with pytest.raises(IntegrityError, match="no manifest; give the folder"):
         fill_example(Library.TORCH, release)
     os.mkfifo(release / "manifest.json")
     with pytest.raises(InputError, match="not the manifest"):

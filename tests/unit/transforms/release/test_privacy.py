@@ -140,6 +140,10 @@ def test_what_is_allowed_may_stand_there():
     assert find_identifying("a@example.org, 2024-01-31", allowed=[EMAIL]) == "a date"
 
 
+def test_all_that_a_text_shows_is_said():
+    assert find_identifying("Dr. Weber, 2024-01-31") == "a date and a person's name"
+
+
 def _reasons(ids):
     return dict(judge_participant_ids(ids))
 

@@ -56,6 +56,21 @@ def test_a_damaged_shard_is_named_with_its_sequences(release):
         assert name in str(done.exception)
 
 
+def test_what_to_do_fits_what_is_wrong(release, tmp_path):
+    def advice(directory):
+        done = _call("verify", directory, "--version", "0" * 64)
+        assert isinstance(done.exception, IntegrityError)
+        return done.exception.fix
+
+    assert advice(release).startswith("compare with the hash that the publisher states: all 64")
+    for other in (tmp_path, tmp_path / "dataset"):
+        assert advice(other) == "give the folder that holds the release's manifest.json"
+    (release / "SHA256SUMS").unlink()
+    assert advice(release).startswith("get the release again")
+    (release / "manifest.json").unlink()
+    assert advice(release).startswith("get the release again")
+
+
 def test_a_version_that_follows_is_honoured_and_one_that_goes_back_is_not(release_and_next):
     older, newer = release_and_next
     done = _call("diff", older, newer)

@@ -180,3 +180,11 @@ def test_a_sequence_with_another_label_than_its_participant_is_refused(write_bat
 def test_no_batch_is_refused():
     with pytest.raises(InputError, match="no batch"):
         assemble_batches([], [])
+
+
+def test_batches_of_two_kinds_of_cohorts_are_refused_by_name(write_batch):
+    one = write_batch("batch_001", [{"participant_id": "p1", "label": "neutral"}])
+    other = write_batch("batch_002", [{"participant_id": "p2", "label": "dhs"}])
+    assert _assemble(other).participants["label"].to_list() == ["dhs"]
+    with pytest.raises(InputError, match="scoliosis in batch_001, spinal deformity in batch_002"):
+        _assemble(one, other)

@@ -1,0 +1,51 @@
+"""How every stage stands: fresh, stale, missing, or waiting for one before it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from assets.partitions import Partitioning
+from assets.stage import Stage, input_partitions, is_fresh, label
+from assets.workspace import Workspace
+from transforms.errors import InputError
+
+FRESH: Final = "fresh"
+WAITING: Final = "waiting"
+"""Built from what its inputs hold now, of which one is to be built again."""
+
+
+def list_states(workspace: Workspace, stages: Sequence[Stage]) -> dict[str, str]:
+    """Return the state of each partition of stages: the lineage, or its beginning, in order."""
+    states: dict[str, str] = {}
+    for stage in stages:
+        for key in _existing_partitions(workspace, stage):
+            state = _judge(workspace, stage, key)
+            if state == FRESH and not _inputs_are_fresh(workspace, stage, key, states):
+                state = WAITING
+            states[label(stage, key)] = state
+    return states
+
+
+def _existing_partitions(workspace: Workspace, stage: Stage) -> list[str | None]:
+    if stage.partitioning is Partitioning.NONE:
+        return [None]
+    return [*workspace.partition_keys(stage.partitioning)]
+
+
+def _judge(workspace: Workspace, stage: Stage, partition: str | None) -> str:
+    if not stage.directory(workspace, partition).exists():
+        return "missing"
+    try:
+        return FRESH if is_fresh(workspace, stage, partition) else "stale"
+    except InputError:
+        return "stale"
+
+
+def _inputs_are_fresh(
+    workspace: Workspace, stage: Stage, partition: str | None, states: dict[str, str]
+) -> bool:
+    return all(
+        states[label(source, key)] == FRESH
+        for source in stage.inputs
+        if isinstance(source, Stage)
+        for key in input_partitions(workspace, source, stage, partition)
+    )
