@@ -47,7 +47,7 @@ def evaluation(tmp_path: Path) -> Path:
     ]
     table = pl.DataFrame(rows)
     people = pl.DataFrame(
-        {"participant_id": [f"p{place}" for place in range(6)]}
+        {"participant_id": [f"p{place}" for place in range(6)], "label": truths}
         | {name: ["x"] * 6 for name in ("sex", "site")}
         | {"age_years": [14.0] * 6}
     )
