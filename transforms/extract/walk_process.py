@@ -22,7 +22,11 @@ _EXIT_LIMIT_S: Final = 5.0
 
 
 class WalkProcess:
-    """A process that extracts one video; use it in a `with` block."""
+    """A process that extracts one video; use it in a `with` block.
+
+    Attributes:
+        pid: of the process.
+    """
 
     def __init__(self) -> None:
         context = get_context("spawn")  # a fork of a process with threads may hang
@@ -31,6 +35,7 @@ class WalkProcess:
             target=_serve, args=(theirs, time.monotonic()), name="extract-walk"
         )
         self._process.start()
+        self.pid = self._process.pid or 0  # it has one once it was started
         theirs.close()
 
     def submit(self, request: "WalkRequest") -> None:
