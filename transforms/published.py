@@ -147,3 +147,30 @@ TEST_COUNTS: Final[Mapping[str, Mapping[str, int]]] = {
     "ratio_1_1_8": {"negative": 204, "neutral": 126, "positive": 419},
     "ratio_1_1_16": {"negative": 137, "neutral": 159, "positive": 452},
 }
+
+
+@dataclass(frozen=True)
+class DualViewRow:
+    """One row of the published comparison of ways to read two views, in percent over clips.
+
+    Attributes:
+        system: what the paper's text calls it.
+        model: its name in `training.models.registry`.
+        accuracy: mean and standard deviation over its folds.
+        f1: the same, None where we do not know it.
+    """
+
+    system: str
+    model: str
+    accuracy: tuple[float, float]
+    f1: tuple[float, float] | None = None
+
+
+# Adult spinal deformity against other diseases, from front and side video; RGB clips of a second.
+DUAL_VIEW_ROWS: Final = (
+    DualViewRow("single front", "single_front", (53.39, 10.85)),
+    DualViewRow("single side", "single_side", (69.12, 11.01)),
+    DualViewRow("early fusion", "early_channel", (63.04, 11.48)),
+    DualViewRow("late fusion", "prob_mean", (70.28, 11.78), (71.86, 10.67)),
+    DualViewRow("slow fusion", "feature_concat", (70.12, 7.11)),
+)

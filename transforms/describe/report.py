@@ -11,6 +11,7 @@ from transforms.describe.audit_section import audit_section
 from transforms.describe.closing_sections import lineage_section, reading_section
 from transforms.describe.confounder_section import confounder_section, summarise_confounders
 from transforms.describe.data_sections import cohort_section, extraction_section, intake_section
+from transforms.describe.dual_view_section import dual_view_section
 from transforms.describe.experiment_section import experiment_section
 from transforms.describe.explanation_section import explanation_section
 from transforms.describe.gather import Material, ReportInputs, gather
@@ -19,14 +20,18 @@ from transforms.describe.rendering import load_template
 from transforms.describe.results_section import results_section
 from transforms.describe.split_section import split_section
 from transforms.files import canonical_json
-from transforms.labels import SCOLIOSIS
+from transforms.labels import SCOLIOSIS, SPINAL_DEFORMITY
 
 __all__ = ["ReportInputs", "write_report"]
 
 REPORT_NAME: Final = "report.html"
 CONFOUNDERS_NAME: Final = "confounders.json"
 SUMMARY_NAME: Final = "summary.json"
-_OF_SCOLIOSIS: Final = (results_section,)  # theirs are the published tables
+# Each kind of cohort has published tables of its own.
+_OF_OTHER_KINDS: Final = {
+    SCOLIOSIS.name: (dual_view_section,),
+    SPINAL_DEFORMITY.name: (results_section,),
+}
 _SECTIONS: Final = (
     headline_section,
     cohort_section,
@@ -35,6 +40,7 @@ _SECTIONS: Final = (
     split_section,
     audit_section,
     results_section,
+    dual_view_section,
     experiment_section,
     explanation_section,
     confounder_section,
@@ -56,7 +62,7 @@ def write_report(inputs: ReportInputs, output: Path) -> None:
         IntegrityError: a published part lacks a file of its contract.
     """
     material = gather(inputs)
-    left_out = () if material.scheme == SCOLIOSIS else _OF_SCOLIOSIS
+    left_out = _OF_OTHER_KINDS[material.scheme.name]
     sections = tuple(describe(material) for describe in _SECTIONS if describe not in left_out)
     page = load_template("report.html.jinja").render(title=inputs.title, sections=sections)
     (output / REPORT_NAME).write_text(page, encoding="utf-8")

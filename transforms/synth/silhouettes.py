@@ -5,7 +5,7 @@ training can run at the size of a published cohort within minutes.
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from transforms.progress import Progress
 from transforms.shards.codec import GREY, encode_silhouettes
-from transforms.synth.body import build_capsules, trace_polygons
+from transforms.synth.body import Outfit, build_capsules, trace_polygons
 from transforms.synth.camera import Camera, place_front_camera, place_side_camera
 from transforms.synth.draws import generator_for
 from transforms.synth.outfit import draw_outfit
@@ -28,7 +28,7 @@ from transforms.synth.silhouette_tables import (
 )
 from transforms.synth.variation import draw_uneven_strides, draw_variation
 from transforms.synth.walker import Path as WalkPath
-from transforms.synth.walker import Variation, pose_walker
+from transforms.synth.walker import Variation, gait_phase, pose_walker
 from transforms.worker_pool import map_in_processes
 
 _CANVAS_SCALE: Final = 2  # drawn at twice the size, then averaged: grey edges
@@ -63,6 +63,35 @@ def _render_and_encode(plan: SequencePlan) -> bytes:
 def render_sequence(plan: SequencePlan) -> NDArray[np.uint8]:
     """Render one walk as one camera sees it: `(frame, 64, 64)` uint8 silhouettes."""
     identity = plan.identity
+    walk = _draw_walk(plan)
+    gait = identity.gait
+    if plan.planted is not None:
+        gait = plan.planted.apply(gait, identity.label, plan.view)
+    joints = pose_walker(identity.physique, gait, walk.path, walk.times_s, walk.variation)
+    last_s = float(walk.times_s[-1]) if plan.walk_s is None else plan.walk_s
+    camera = _place_camera(plan.view, walk.path.speed_m_s * last_s)
+    capsules = build_capsules(joints, identity.physique, walk.outfit)
+    return normalise_polygons(trace_polygons(capsules, camera))
+
+
+def find_true_phases(plan: SequencePlan) -> FloatArray:
+    """Return where in the gait cycle the walker is in each frame of `render_sequence`, in [0, 1).
+
+    0 is the left heel strike.
+    """
+    walk = _draw_walk(plan)
+    return gait_phase(plan.identity.gait, walk.path, walk.times_s, walk.variation)
+
+
+class _Walk(NamedTuple):
+    times_s: FloatArray
+    path: WalkPath
+    outfit: Outfit
+    variation: Variation
+
+
+def _draw_walk(plan: SequencePlan) -> _Walk:
+    identity = plan.identity
     rng = generator_for(plan.seed, "walk", identity.participant_id, plan.session)
     times_s = np.arange(plan.frame_count) / FPS + (plan.start_offset_s or 0.0)
     speed = identity.natural_speed_m_s * float(rng.uniform(0.95, 1.05))
@@ -78,14 +107,7 @@ def render_sequence(plan: SequencePlan) -> NDArray[np.uint8]:
         phase_start=float(rng.uniform()),
     )
     outfit = draw_outfit(rng, identity.sex, [(128, 128, 128)])
-    variation = _vary(plan, times_s)
-    gait = identity.gait
-    if plan.planted is not None:
-        gait = plan.planted.apply(gait, identity.label, plan.view)
-    joints = pose_walker(identity.physique, gait, path, times_s, variation)
-    way_m = speed * (float(times_s[-1]) if plan.walk_s is None else plan.walk_s)
-    capsules = build_capsules(joints, identity.physique, outfit)
-    return normalise_polygons(trace_polygons(capsules, _place_camera(plan.view, way_m)))
+    return _Walk(times_s, path, outfit, _vary(plan, times_s))
 
 
 def _vary(plan: SequencePlan, times_s: FloatArray) -> Variation:

@@ -1,0 +1,183 @@
+"""The results page of cohorts of spinal deformity: the published table of two views beside ours.
+
+Ours are of participant-wise folds: what papers print (mean and standard deviation over folds) and,
+since every person was tested once, one interval over all of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from transforms.describe.formatting import NOTHING, plural
+from transforms.describe.gather import Experiment, Material
+from transforms.describe.page import Block, Missing, Section, Table, Text, rows_table
+from transforms.describe.results_tables import NOT_RUN, format_percent
+from transforms.metrics.folds import summarise_folds
+from transforms.published import DUAL_VIEW_ROWS
+from transforms.settings import EvaluationSettings
+
+TITLE: Final = "Results: the published tables, theirs and ours"
+_FOLD: Final = "fold_"
+_UNITS: Final = ("clip", "sequence", "participant")
+_FOLLOWS: Final = (
+    (
+        "a clip: one second, 8 frames, both views; 3D ResNet-50 in the preset paper; Adam, 1e-4, "
+        "at most 50 epochs, patience 5; five folds; mean and standard deviation over folds",
+        "the paper",
+    ),
+    ("where the views meet in early, late and slow fusion", "the paper's text"),
+    (
+        "the names late and slow: its authors' code has them the other way round",
+        "the paper's text, not the code",
+    ),
+    (
+        "folds: disjoint, every person tested once; the epoch chosen on people of neither side. "
+        "The code draws people anew for each fold and chooses on those it tests",
+        "neither: ours",
+    ),
+    ("silhouettes in place of pictures, unless dual_view.input is rgb", "ours"),
+    ("which 3D ResNet-50, how two networks are trained together, how clips become a walk", "ours"),
+    ("logit_mean", "ours, in no paper"),
+)
+
+
+@dataclass(frozen=True)
+class _Folds:
+    """One model with one seed over its folds, as `summarise_folds` gives it."""
+
+    model: str
+    seed: int
+    summary: Mapping[str, Any]  # `Any`: JSON
+
+
+def dual_view_section(material: Material) -> Section:
+    """Return the published table with our numbers, and what follows whom."""
+    if not material.judged:
+        missing = Missing("No model has been evaluated yet.", "gaitworks run model_evaluation")
+        return Section("results", TITLE, (missing,))
+    folds, single = _combine(material)
+    blocks: list[Block] = [Text(_introduce(folds, single, material)), _table_of_models(folds)]
+    if folds:
+        blocks.append(_table_of_diseases(folds))
+    blocks.append(
+        rows_table(
+            "What follows whom",
+            ("part", "as in"),
+            _FOLLOWS,
+            note="docs/dual-view-models.md has more",
+        )
+    )
+    return Section("results", TITLE, tuple(blocks))
+
+
+def _combine(material: Material) -> tuple[list[_Folds], list[str]]:
+    """Return the models that were judged on two folds or more, and names of other experiments."""
+    groups: dict[tuple[str, int], list[Experiment]] = {}
+    single: list[str] = []
+    for one in material.experiments:
+        if one.metrics is None or one.predictions is None:
+            continue
+        if one.metrics["variant"].startswith(_FOLD):
+            groups.setdefault((one.metrics["model"], one.metrics["seed"]), []).append(one)
+        else:
+            single.append(one.name)
+    settings = EvaluationSettings.model_validate(material.inputs.settings.get("evaluation", {}))
+    people = material.dataset.participants if material.dataset is not None else None
+    found = []
+    for (model, seed), members in sorted(groups.items()):
+        lineages = {
+            tuple(one.metrics[key] for key in ("dataset_version", "split_sha256"))
+            for one in members
+            if one.metrics is not None
+        }
+        if len(members) < 2 or len(lineages) > 1:
+            single += [one.name for one in members]
+            continue
+        metrics = [one.metrics for one in members if one.metrics is not None]
+        tables = [one.predictions for one in members if one.predictions is not None]
+        summary = summarise_folds(metrics, tables, settings, participants=people)
+        found.append(_Folds(model, seed, summary))
+    return found, single
+
+
+def _introduce(folds: Sequence[_Folds], single: Sequence[str], material: Material) -> str:
+    said = [
+        "The published numbers are of real patients filmed in RGB, per clip, by folds that draw "
+        "the tested people anew and choose the epoch on them; beside them ours show whether orders "
+        "are alike, not whether a value is.",
+    ]
+    if material.is_synthetic:
+        said.append("Our walkers are synthetic: nothing here is evidence about patients.")
+    if not folds:
+        said.append("No model was judged on two folds or more: there is no spread to show.")
+    if single:
+        said.append(f"Not in the table, without a second fold: {', '.join(sorted(single))}.")
+    return " ".join(said)
+
+
+def _table_of_models(folds: Sequence[_Folds]) -> Table:
+    rows: list[Sequence[str]] = []
+    ours = {one.model for one in folds}
+    names = dict.fromkeys([*(row.model for row in DUAL_VIEW_ROWS), *sorted(ours)])
+    for model in names:
+        for row in DUAL_VIEW_ROWS:
+            if row.model == model:
+                f1 = NOTHING if row.f1 is None else _spread(*row.f1)
+                published = (_spread(*row.accuracy), NOTHING, NOTHING, f1)
+                rows.append((f"{row.system} ({model})", "published, per clip", *published, NOTHING))
+        here = [one for one in folds if one.model == model]
+        rows += [row for one in here for row in _our_rows(one)]
+        if not here:
+            rows.append((model, "ours", NOT_RUN, *[NOTHING] * 4))
+    return rows_table(
+        "Ways to read two views, percent",
+        ("model", "whose", "accuracy", "precision", "recall", "F1", "AUROC, asd"),
+        rows,
+        numeric=range(2, 7),
+        note="Mean ± standard deviation over folds; pooled: all folds' test people together, with "
+        "the interval over participants. Precision, recall and F1 are means over both classes; how "
+        "the published F1 was averaged we do not know.",
+    )
+
+
+def _our_rows(one: _Folds) -> list[Sequence[str]]:
+    spread, count = one.summary["spread"], len(one.summary["folds"])
+    name = f"{one.model}, seed {one.seed}"
+    rows: list[Sequence[str]] = []
+    for unit in (unit for unit in _UNITS if unit in spread):
+        found = spread[unit]
+        cells = [
+            NOTHING
+            if found[key]["mean"] is None
+            else _spread(100 * found[key]["mean"], 100 * (found[key]["sd"] or 0.0))
+            for key in ("accuracy", "macro_precision", "macro_recall", "macro_f1")
+        ]
+        rows.append((name, f"ours, per {unit}, {plural(count, 'fold')}", *cells, NOTHING))
+    pooled = one.summary["pooled"]["units"]["participant"]["metrics"]
+    keys = ("accuracy", "macro_precision", "macro_recall", "macro_f1", "asd/auroc")
+    rows.append((name, "ours, pooled participants", *(format_percent(pooled[key]) for key in keys)))
+    return rows
+
+
+def _table_of_diseases(folds: Sequence[_Folds]) -> Table:
+    rows: list[Sequence[str]] = []
+    for one in folds:
+        groups = one.summary["pooled"]["units"]["participant"].get("subgroups", {})
+        for group in groups.get("diagnosis", []):
+            metrics = group.get("metrics") or {}
+            accuracy = metrics.get("accuracy")
+            shown = NOTHING if accuracy is None else format_percent(accuracy)
+            rows.append(
+                (f"{one.model}, seed {one.seed}", group["group"], str(group["participants"]), shown)
+            )
+    return rows_table(
+        "Named rightly, by disease, percent of participants",
+        ("model", "disease", "people", "accuracy"),
+        rows,
+        numeric=(2, 3),
+        note="Pooled over folds. Groups of fewer than five people are counted and not measured.",
+    )
+
+
+def _spread(mean: float, deviation: float) -> str:
+    return f"{mean:.1f} ± {deviation:.1f}"
