@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from transforms.explanation.regions import Reals, cover_cells
-from transforms.explanation.shares import Floats, Group, average_people
+from transforms.explanation.shares import METHODS, Floats, Group, average_people
 
 ALL_WEIGHTS: Final = "all weights randomised"
 HEAD_WEIGHTS: Final = "head randomised"
@@ -57,7 +57,8 @@ def tabulate_checks(
         limit: see `ExplanationSettings.correlation_limit`.
     """
     rows: list[dict[str, Any]] = []
-    for method in groups[0].methods if groups else ():
+    compared = [before for found in randomised.values() for _, before, _ in found]
+    for method in (one for one in METHODS if compared and one in compared[0]):
         for check, found in randomised.items():
             if (method, check) == ("attention", HEAD_WEIGHTS):
                 continue  # it is taken before the head
