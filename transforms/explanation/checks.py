@@ -57,8 +57,7 @@ def tabulate_checks(
         limit: see `ExplanationSettings.correlation_limit`.
     """
     rows: list[dict[str, Any]] = []
-    compared = [before for found in randomised.values() for _, before, _ in found]
-    for method in (one for one in METHODS if compared and one in compared[0]):
+    for method in _list_methods(randomised, groups):
         for check, found in randomised.items():
             if (method, check) == ("attention", HEAD_WEIGHTS):
                 continue  # it is taken before the head
@@ -84,6 +83,18 @@ def tabulate_checks(
         "is_passed": pl.Boolean,
     }
     return pl.DataFrame(rows, schema=schema)
+
+
+def _list_methods(
+    randomised: Mapping[str, Sequence[tuple[Floats, Whole, Whole]]], groups: Sequence[Group]
+) -> tuple[str, ...]:
+    """Return the maps that were made; all there are where checks were asked for of no sequence."""
+    if groups:
+        return groups[0].methods
+    compared = [before for found in randomised.values() for _, before, _ in found]
+    if compared:
+        return tuple(method for method in METHODS if method in compared[0])
+    return METHODS if randomised else ()
 
 
 def _row(
