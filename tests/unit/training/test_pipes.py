@@ -34,6 +34,8 @@ def run_training(tiny_cohort, tiny_settings, tmp_path, monkeypatch):
     for name in ("shards", "splits"):
         (tiny_cohort.dataset.parent / name).rename(root / "data" / name)
     write_manifest(root / "data" / "splits", kind="participant_splits", facts={})
+    (root / "data" / "clips").mkdir()
+    write_manifest(root / "data" / "clips", kind="dual_view_clips", facts={})
 
     def run(launcher, **changes):
         params = {

@@ -12,7 +12,7 @@ from transforms.errors import RefusalError
 from transforms.manifest import read_manifest, write_manifest
 from transforms.release.build import build_release
 from transforms.release.pictures import find_pictures
-from transforms.release.schema import DESCRIPTIONS, describe_tables
+from transforms.release.schema import describe_tables
 from transforms.release.verify import verify_release
 from transforms.schemas import CLIP_PAIRS, CLIP_REJECTS, CLIPS, conform
 from transforms.shards.parquet import write_table
@@ -125,7 +125,7 @@ def test_every_column_of_the_clips_is_described():
         one for one in describe_tables(with_clips=True)["tables"] if one["name"].startswith("dual")
     ]
     assert [column["name"] for column in table["columns"]] == CLIPS.names
-    assert set(CLIPS.names) <= set(DESCRIPTIONS)
+    assert all(column["description"] for column in table["columns"])
 
 
 def test_a_clip_across_two_sides_is_refused(make, tmp_path):
