@@ -62,9 +62,13 @@ class DualViewCohort:
         run_training(job, device="cpu", progress=NoProgress())
         return job
 
+    def judged(self, job: TrainingJob) -> Path:
+        """Return where `judge` writes."""
+        return job.output.with_name(job.output.name + "-judged")
+
     def judge(self, job: TrainingJob) -> dict[str, Any]:
         """Evaluate a trained model beside it and return its metrics."""
-        output = job.output.with_name(job.output.name + "-judged")
+        output = self.judged(job)
         output.mkdir()
         shared = self.arguments(job.model, job.variant, job.dual_view)
         evaluation = EvaluationJob(

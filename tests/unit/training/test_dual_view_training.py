@@ -67,10 +67,7 @@ def test_every_fusion_finds_what_either_view_shows(tmp_path, view):
     for model in (f"single_{view}", "early_channel", "feature_concat", "prob_mean", "logit_mean"):
         jobs = [cohort.train(model, f"fold_{fold}", settings) for fold in (1, 2, 3)]
         metrics = [cohort.judge(job) for job in jobs]
-        predictions = [
-            pl.read_parquet(job.output.with_name(f"{job.output.name}-judged/predictions.parquet"))
-            for job in jobs
-        ]
+        predictions = [pl.read_parquet(cohort.judged(job) / "predictions.parquet") for job in jobs]
         # Each of 48 people was tested once, by a model that had not seen them.
         pooled = summarise_folds(metrics, predictions, QUICK)["pooled"]
         area = pooled["units"]["participant"]["metrics"]["asd/auroc"]
@@ -112,7 +109,7 @@ def _stop_at_second():
 def test_a_walk_is_the_mean_of_its_clips(seen_by_nobody):
     job = seen_by_nobody.train("single_side", "fold_3", FEW)
     seen_by_nobody.judge(job)
-    judged = job.output.with_name(job.output.name + "-judged")
+    judged = seen_by_nobody.judged(job)
     clips = pl.read_parquet(judged / "clip_predictions.parquet")
     walks = pl.read_parquet(judged / "predictions.parquet")
     means = clips.group_by("sequence_id").agg(pl.mean("p_asd")).sort("sequence_id")
