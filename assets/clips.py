@@ -36,6 +36,7 @@ DUAL_VIEW_CLIPS: Final = Stage(
     inputs=(RAW_COHORT, INTAKE_REGISTER, SILHOUETTE_SHARDS),
     params=("clips",),
     code_version="1",
+    is_optional=True,
 )
 
 

@@ -7,7 +7,7 @@ for a later run, in which only the stages downstream were chosen.
 from dagster import AssetCheckKey, AssetKey, DagsterInstance
 
 from assets.check_results import failed_versions
-from assets.stage import Stage, input_partitions, label
+from assets.stage import Stage, input_partitions, input_version, label
 from assets.workspace import Workspace
 from transforms.errors import RefusalError
 
@@ -25,7 +25,7 @@ def refuse_failed_inputs(
     for source in stage.inputs:
         if isinstance(source, Stage) and (checks := _blocking_checks(source)):
             versions = {
-                label(source, key): source.version(workspace, key)
+                label(source, key): input_version(source, workspace, key)
                 for key in input_partitions(workspace, source, stage, partition)
             }
             for check in checks:

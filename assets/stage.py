@@ -73,6 +73,8 @@ class Stage:
         params: the sections of `params.yaml` that change its result.
         code_version: raised whenever the output for equal inputs changes.
         partitioning: how the output is cut.
+        is_optional: to those that read it, one that has not been built counts as an empty one:
+            a dataset that was imported or rendered has no videos to cut anything from.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Stage:
     params: tuple[str, ...]
     code_version: str
     partitioning: Partitioning = Partitioning.NONE
+    is_optional: bool = False
 
     def directory(self, workspace: Workspace, partition: str | None) -> Path:
         """Return the output directory of one partition (or of the whole stage)."""
@@ -189,10 +192,22 @@ def input_directories(
     ]
 
 
+def input_version(source: Source | Stage, workspace: Workspace, partition: str | None) -> str:
+    """Return the data version of a source or stage as those see it that read it.
+
+    Raises:
+        InputError: it is not there, and has to be.
+    """
+    is_optional = isinstance(source, Stage) and source.is_optional
+    if is_optional and not source.directory(workspace, partition).exists():
+        return sha256_bytes(b"")
+    return source.version(workspace, partition)
+
+
 def lineage_of(workspace: Workspace, stage: Stage, partition: str | None) -> dict[str, Any]:
     """Return everything the result depends on: code version, parameters, input versions."""
     inputs = {
-        label(source, key): source.version(workspace, key)
+        label(source, key): input_version(source, workspace, key)
         for source in stage.inputs
         for key in input_partitions(workspace, source, stage, partition)
     }

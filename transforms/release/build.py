@@ -140,7 +140,7 @@ def _read_material(inputs: ReleaseInputs) -> ReleaseMaterial:
 
 
 def _read_clips(directory: Path | None) -> pl.DataFrame:
-    if directory is None:
+    if directory is None or not directory.exists():  # a dataset without videos has none
         return pl.DataFrame(CLIPS.empty_table())
     return pl.DataFrame(read_table(directory / CLIPS_NAME, CLIPS))
 
