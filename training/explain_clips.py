@@ -12,13 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from training.clip_store import SilhouetteClips
-from training.explain_walks import SEED_STEP, SEEDS
-from training.explained import Explained, compare_maps
+from training.explained import Explained, compare_maps, draw_anew
 from training.explained_walks import choose_sequences
 from training.finished_model import FinishedModel
 from training.models.classifier import ModelOutput
-from training.models.dual_view import VIEWS, DualViewClassifier
-from training.models.registry import build_model
+from training.models.dual_view import DualViewClassifier
+from transforms.dual_view.pairing import VIEWS
 from transforms.explanation.checks import ALL_WEIGHTS, HEAD_WEIGHTS
 from transforms.explanation.regions import CELL_COLUMNS, CELL_ROWS
 from transforms.explanation.shares import Floats, SequenceMaps, reduce_frames
@@ -98,16 +97,7 @@ def _read_walks(
 
 def _randomise(opened: FinishedModel, model: DualViewClassifier) -> dict[str, DualViewClassifier]:
     """Return the model with all weights drawn anew, and with its classifiers so."""
-    data = opened.data
-    everything, head = (
-        build_model(
-            data.job.model,
-            data.model_settings,
-            (data.job.seed + SEED_STEP) % SEEDS,
-            len(data.scheme.classes),
-        )
-        for _ in range(2)
-    )
+    everything, head = draw_anew(opened), draw_anew(opened)
     assert isinstance(everything, DualViewClassifier)  # as the trained one is
     assert isinstance(head, DualViewClassifier)
     head.backbones.load_state_dict(model.backbones.state_dict())

@@ -1,26 +1,20 @@
 """The explanation of a model of walks: maps of every chosen walk, also by models drawn anew."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 import numpy as np
 import torch
 
 from training.explain_maps import explain_sequence
-from training.explained import Explained, compare_maps
+from training.explained import Explained, compare_maps, draw_anew
 from training.explained_walks import Walk, choose_sequences, read_walks
 from training.finished_model import FinishedModel
 from training.frame_store import FrameStore
 from training.models.classifier import SilhouetteClassifier
-from training.models.registry import build_model
 from transforms.explanation.checks import ALL_WEIGHTS, HEAD_WEIGHTS
 from transforms.explanation.shares import Floats, SequenceMaps, reduce_frames
 from transforms.progress import Progress
 from transforms.settings import ExplanationSettings
-
-# Of the randomised model; a training's own seed would give back the weights it began with.
-SEED_STEP: Final = 1_000_003
-SEEDS: Final = 2**32
 
 
 def explain_walks(
@@ -54,16 +48,7 @@ def randomise(
     opened: FinishedModel, model: SilhouetteClassifier
 ) -> dict[str, SilhouetteClassifier]:
     """Return the model with all weights drawn anew, and with those behind the backbone so."""
-    data = opened.data
-    everything, head = (
-        build_model(
-            data.job.model,
-            data.model_settings,
-            (data.job.seed + SEED_STEP) % SEEDS,
-            len(data.scheme.classes),
-        )
-        for _ in range(2)
-    )
+    everything, head = draw_anew(opened), draw_anew(opened)
     assert isinstance(everything, SilhouetteClassifier)  # as the trained one is
     assert isinstance(head, SilhouetteClassifier)
     head.backbone.load_state_dict(model.backbone.state_dict())
