@@ -26,8 +26,8 @@ from torch.nn import functional
 from training_step import read_memory_mib
 
 from training.model_card import count_parameters
-from training.models.dual_view import VIEWS
 from training.models.registry import MODELS, build_model
+from transforms.dual_view.pairing import VIEWS
 from transforms.presets import PRESETS
 
 DUAL_VIEW_MODELS: Final = [name for name, one in MODELS.items() if one.reads == "clips"]

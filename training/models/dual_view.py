@@ -17,6 +17,7 @@ from training.losses import Loss
 from training.models.classifier import ModelOutput
 from training.models.recipe import ModelSettings, Samples
 from training.models.resnet3d import ResNet3D, ResNet3DArchitecture, initialise_fan_out
+from transforms.dual_view.pairing import VIEWS
 from transforms.errors import InputError
 from transforms.training_settings import DualViewSettings
 
@@ -25,8 +26,6 @@ View = Literal["front", "side"]
 
 CHANNEL_COUNTS: Final = {"silhouettes": 1, "rgb": 3}
 """Channels of one view by `dual_view.input`."""
-VIEWS: Final[tuple[View, ...]] = ("front", "side")
-"""The order of the view axis of clips."""
 
 
 @dataclass(frozen=True)
