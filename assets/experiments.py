@@ -23,7 +23,7 @@ TRAINED_MODEL: Final = Stage(
     folder=f"{EXPERIMENTS_FOLDER}/{PARTITION}/{MODEL_FOLDER}",
     inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS, DUAL_VIEW_CLIPS),
     params=("training", "dual_view"),
-    code_version="3",
+    code_version="4",
     partitioning=Partitioning.EXPERIMENT,
 )
 MODEL_EVALUATION: Final = Stage(

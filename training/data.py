@@ -52,6 +52,11 @@ class SequenceSet:
         return self.take(np.arange(rank, len(self), world_size))
 
     @property
+    def sequence_count(self) -> int:
+        """How many sequences there are; of clips: how many walks they are of."""
+        return self.table["sequence_id"].n_unique()
+
+    @property
     def participant_count(self) -> int:
         """How many participants the sequences belong to."""
         return self.table["participant_id"].n_unique()

@@ -6,6 +6,7 @@ together where the score comes from. A view that the model does not read has non
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from training.explained_walks import choose_sequences
 from training.finished_model import FinishedModel
 from training.models.classifier import ModelOutput
 from training.models.dual_view import DualViewClassifier
+from training.walk_explanation import METHOD
 from transforms.dual_view.pairing import VIEWS
 from transforms.explanation.checks import ALL_WEIGHTS, HEAD_WEIGHTS
 from transforms.explanation.regions import CELL_COLUMNS, CELL_ROWS
@@ -34,6 +36,21 @@ class _Walk:
     label: str
     sequence_ids: Mapping[str, str]
     clips: NDArray[np.float32]  # (clip, view, 1, frame, 64, 44)
+
+
+@dataclass(frozen=True)
+class ViewMaps:
+    """The evidence of one walk by view.
+
+    Attributes:
+        explained: index of the class.
+        fields: of `SequenceMaps`, as `reduce_frames` gives them.
+        weights: each view's share of the evidence for the class.
+    """
+
+    explained: int
+    fields: Mapping[str, Mapping[str, Any]]  # `Any`: arrays, and mappings of them
+    weights: Mapping[str, float]
 
 
 def explain_clips(
@@ -120,25 +137,42 @@ def _explain(
     for walk in walks:
         predicted = known.get(next(iter(walk.sequence_ids.values())))
         target = None if predicted is None else classes.index(predicted)
-        explained, relevance = map_evidence(model, walk.clips, reference, target)
-        for view in model.spec.views:
-            place = VIEWS.index(view)
-            found.append(
-                SequenceMaps(
-                    sequence_id=walk.sequence_ids[view],
-                    participant_id=walk.participant_id,
-                    view=view,
-                    label=walk.label,
-                    predicted=classes[explained],
-                    **reduce_frames(
-                        {"evidence": relevance[:, place].reshape(-1, CELL_ROWS, CELL_COLUMNS)},
-                        walk.clips[:, place].reshape(-1, *walk.clips.shape[-2:]),
-                        None,  # eight frames a second are too few to follow the cycle in
-                    ),
-                )
+        maps = map_views(model, walk.clips, reference, target)
+        found += [
+            SequenceMaps(
+                sequence_id=walk.sequence_ids[view],
+                participant_id=walk.participant_id,
+                view=view,
+                label=walk.label,
+                predicted=classes[maps.explained],
+                **fields,
             )
+            for view, fields in maps.fields.items()
+        ]
         progress.advance()
     return found
+
+
+def map_views(
+    model: DualViewClassifier,
+    clips: NDArray[np.float32],
+    reference: Floats,
+    explained: int | None = None,
+) -> ViewMaps:
+    """Return the evidence of one walk in each view that the model reads; see `map_evidence`."""
+    explained, relevance = map_evidence(model, clips, reference, explained)
+    fields: dict[str, dict[str, Any]] = {}
+    sums: dict[str, float] = {}
+    for view in model.spec.views:
+        place = VIEWS.index(view)
+        maps = relevance[:, place].reshape(-1, CELL_ROWS, CELL_COLUMNS)
+        silhouettes = clips[:, place].reshape(-1, *clips.shape[-2:])
+        # Eight frames a second are too few to follow the gait cycle in.
+        fields[view] = reduce_frames({METHOD: maps}, silhouettes, None)
+        sums[view] = float(np.maximum(maps.mean(axis=0), 0).sum())
+    total = sum(sums.values())
+    weights = {view: one / total if total > 0 else 0.0 for view, one in sums.items()}
+    return ViewMaps(explained, fields, weights)
 
 
 def map_evidence(

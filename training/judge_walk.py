@@ -1,18 +1,14 @@
-"""What a model says of one walk, and how sure it is: the whole, and second by second.
-
-The whole is judged as evaluation judges a sequence; the seconds show how far the answer hangs on
-which part of the walk was filmed.
-"""
+"""A walk judged by a model of silhouette sequences: the whole, and second by second."""
 
 import math
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.model_card import DescribedModel
+from training.described_model import DescribedModel
+from training.judgement import Judgement, Reals
 from training.models.classifier import SilhouetteClassifier
 from training.unpack import FRAME_HEIGHT_PX, FRAME_WIDTH_PX, grey_levels
 from transforms.errors import InputError
@@ -20,84 +16,10 @@ from transforms.errors import InputError
 WINDOW_S: Final = 1.0
 """About a gait cycle."""
 STEP_S: Final = 0.5
-QUANTILES: Final = (0.05, 0.5, 0.95)
 _MIN_FRAMES: Final = 8
-_MIN_WINDOWS: Final = 3
-"""Fewer say nothing about a spread."""
 _FRAMES_AT_ONCE: Final = 15
 
 Floats = NDArray[np.float32]
-Reals = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """Probabilities of one walk.
-
-    Attributes:
-        classes: in the order of the columns.
-        whole: `(class,)` of the walk as a whole.
-        windows: `(window, class)` of overlapping parts of `WINDOW_S`, each judged alone.
-        middles_s: `(window,)`, the time of each part's middle.
-        frames: how many frames were judged, from the beginning of the walk.
-    """
-
-    classes: tuple[str, ...]
-    whole: Reals
-    windows: Reals
-    middles_s: Reals
-    frames: int
-
-    @property
-    def predicted(self) -> int:
-        """The likeliest class of the whole walk."""
-        return int(self.whole.argmax())
-
-    @property
-    def entropy_bits(self) -> float:
-        """How undecided the whole is: 0, surely one class, to `log2` of the number of classes."""
-        likely = self.whole[self.whole > 0]
-        return float(max(0.0, -(likely * np.log2(likely)).sum()))
-
-    def describe(self) -> dict[str, Any]:
-        """Return the parts `answer` and `uncertainty` of a prediction."""
-        # `Any`: JSON.
-        label = self.classes[self.predicted]
-        uncertainty: dict[str, Any] = {
-            "entropy_bits": self.entropy_bits,
-            "entropy_bits_of_a_guess": math.log2(len(self.classes)),
-            "window_s": WINDOW_S,
-            "step_s": STEP_S,
-            "windows": len(self.windows),
-        }
-        if len(self.windows) < _MIN_WINDOWS:
-            uncertainty |= {
-                "agreeing_windows": None,
-                "spread": None,
-                "reason": f"the walk has {len(self.windows)} window(s) of {WINDOW_S:g} s; "
-                f"{_MIN_WINDOWS} are needed to speak of a spread",
-            }
-        else:
-            agreeing = self.windows.argmax(axis=1) == self.predicted
-            quantiles = np.quantile(self.windows, QUANTILES, axis=0)
-            uncertainty |= {
-                "agreeing_windows": int(agreeing.sum()),
-                "spread": {
-                    name: {
-                        f"quantile_{100 * level:g}": float(quantiles[place, column])
-                        for place, level in enumerate(QUANTILES)
-                    }
-                    for column, name in enumerate(self.classes)
-                },
-            }
-        return {
-            "answer": {
-                "predicted": label,
-                "probability": float(self.whole[self.predicted]),
-                "probabilities": dict(zip(self.classes, self.whole.tolist(), strict=True)),
-            },
-            "uncertainty": uncertainty,
-        }
 
 
 def to_model_input(silhouettes: NDArray[np.uint8]) -> Floats:
@@ -137,6 +59,8 @@ def judge_walk(described: DescribedModel, silhouettes: Floats, times_s: Reals) -
         whole,
         parts.reshape(len(spans), len(described.scheme.classes)),
         np.array(middles, dtype=np.float64),
+        WINDOW_S,
+        STEP_S,
         len(frames),
     )
 

@@ -1,40 +1,20 @@
 """A trained model on disk: weights, the card that says what they are, and loading them safely."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
 from training.card_file import CARD_NAME, FORMAT, MODEL_NAME, REBUILD, Card, read_card
 from training.experiment_data import ExperimentData
-from training.models.classifier import SilhouetteClassifier
 from training.models.recipe import ModelSettings
 from training.models.registry import find_model
 from training.sample_store import SampleStore
 from transforms.dual_view.pairing import VIEWS
-from transforms.errors import InputError, IntegrityError
+from transforms.errors import IntegrityError
 from transforms.files import sha256_bytes
-from transforms.labels import LabelScheme, find_scheme
-from transforms.training_settings import TrainingSettings
-
-
-@dataclass(frozen=True)
-class DescribedModel:
-    """A model of walks as its own card describes it.
-
-    Attributes:
-        scheme: whose classes it tells apart.
-        model: on the CPU, in evaluation mode.
-    """
-
-    card: Card
-    scheme: LabelScheme
-    training: TrainingSettings
-    model: SilhouetteClassifier
 
 
 def describe_model(data: ExperimentData, store: SampleStore, weights: bytes) -> Card:
@@ -81,55 +61,20 @@ def load_model(data: ExperimentData, directory: Path) -> nn.Module:
                 found=card.get(name),
                 fix=REBUILD,
             )
-    return _load_weights(
+    return load_weights(
         directory, card, data.job.model, data.model_settings, len(data.scheme.classes)
     )
 
 
-def open_described_model(directory: Path) -> DescribedModel:
-    """Build the model of walks in a folder as its card says, for use outside of its experiment.
-
-    Raises:
-        IntegrityError: the card or the weights are damaged, or of another version of the project.
-        SettingsError: there is no model of the card's name.
-    """
-    card = read_card(directory)
-    path = directory / CARD_NAME
-    try:
-        training = TrainingSettings.model_validate(card.get("training"))
-    except ValidationError as error:
-        raise IntegrityError(
-            "the model was trained with settings that this version does not know",
-            where=path,
-            found=f"{len(error.errors())} of them",
-            fix=REBUILD,
-        ) from error
-    scheme = _find_scheme(card.get("labels"), path)
-    name = str(card.get("model"))
-    model = _load_weights(directory, card, name, training, len(scheme.classes)).eval()
-    if not isinstance(model, SilhouetteClassifier):
-        raise IntegrityError("not a model of walks", where=path, found=name, fix=REBUILD)
-    return DescribedModel(card, scheme, training, model)
-
-
-def _find_scheme(labels: object, path: Path) -> LabelScheme:
-    try:
-        scheme = find_scheme(labels if isinstance(labels, list) else [])
-    except (InputError, TypeError):  # what is no text can't be looked up
-        scheme = None
-    if scheme is None or labels != list(scheme.classes):
-        raise IntegrityError(
-            "the model tells other classes apart than this version knows",
-            where=path,
-            found=labels,
-            fix=REBUILD,
-        )
-    return scheme
-
-
-def _load_weights(
+def load_weights(
     directory: Path, card: Card, name: str, settings: ModelSettings, class_count: int
 ) -> nn.Module:
+    """Build a model of these settings with the weights in a folder, on the CPU.
+
+    Raises:
+        IntegrityError: the weights are not those of the card, or of another shape.
+        SettingsError: there is no model of that name.
+    """
     path = directory / MODEL_NAME
     recipe = find_model(name)
     try:
@@ -167,6 +112,10 @@ def _describe_input(data: ExperimentData, store: SampleStore) -> Card:
     height, width = store.shape_of(1, 1, is_packed=False)[-2:]
     described: Card = {"height_px": height, "width_px": width, "range": [0, 1]}
     if data.clips is not None:
-        frames = len(data.clips["front_frames"][0])
-        described |= {"views": list(VIEWS), "frames": frames, "shows": data.job.dual_view.input}
+        described |= {
+            "views": list(VIEWS),
+            "frames": len(data.clips["front_frames"][0]),
+            "duration_s": data.clips["duration_s"][0],
+            "shows": data.job.dual_view.input,
+        }
     return described

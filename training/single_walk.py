@@ -1,17 +1,15 @@
 """From a video to the document of a prediction: extraction beside the loading of the model.
 
-What is asked of the model is in `judge_walk` and `explain_walk`; pages and tables are made of what
-comes back.
+How a model reads a walk is in `reading` and behind it; pages are made of what comes back.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from training.card_file import Card, read_card
-from training.judge_pair import judge_pair, require_view_count
 from training.repeatable import compute_repeatably
+from training.wish import ModelPlace, Wish
 from transforms.errors import GaitworksError
 from transforms.extract.result import ACCEPTED
 from transforms.extract.single import ExtractedWalk, WalkRequest, require_accepted
@@ -24,37 +22,17 @@ from transforms.stopwatch import Stopwatch
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from training.explain_walk import WalkExplanation
-    from training.judge_walk import Judgement
+    from training.judgement import Judgement
+    from training.walk_explanation import WalkExplanation
 
 FORMAT: Final = "gaitworks-prediction/1"
 LOAD: Final = "load model"
 WAIT: Final = "wait for extraction"
+READ: Final = "read the walk"
 JUDGE: Final = "judge"
 EXPLAIN: Final = "explain"
 
 Json = dict[str, Any]  # `Any`: JSON
-
-
-@dataclass(frozen=True)
-class ModelPlace:
-    """A trained model and what lies around it.
-
-    Attributes:
-        directory: its weights and card.
-        evaluations: where its own test may lie, the first that is there counts.
-        dataset: where the dataset it was trained on may lie.
-        is_synthetic: whether that dataset shows nobody who was filmed; None: not recorded.
-        view: of the walk to judge.
-        frame_cap: frames to explain, at most.
-    """
-
-    directory: Path
-    evaluations: tuple[Path, ...]
-    dataset: Path
-    is_synthetic: bool | None
-    view: str
-    frame_cap: int
 
 
 @dataclass(frozen=True)
@@ -63,33 +41,37 @@ class Prediction:
 
     Attributes:
         document: what `prediction.json` holds.
-        walk: what extraction gave.
+        walks: what extraction gave, by view.
         judgement: of the walk and its parts.
-        explanation: maps of it.
+        explanations: maps of it, of each view.
     """
 
     document: Json
-    walk: ExtractedWalk
+    walks: dict[str, ExtractedWalk]
     judgement: "Judgement"
-    explanation: "WalkExplanation"
+    explanations: "list[WalkExplanation]"
 
 
 class NotJudgedError(Exception):
-    """Extraction gave no walk to judge; carries what it gave, for a page that shows why."""
+    """There is no walk to judge; carries what a page can show of why.
 
-    def __init__(self, error: GaitworksError, walk: ExtractedWalk) -> None:
+    Attributes:
+        walks: with the name of their video.
+    """
+
+    def __init__(self, error: GaitworksError, walks: Sequence[tuple[str, ExtractedWalk]]) -> None:
         super().__init__(str(error))
         self.error = error
-        self.walk = walk
+        self.walks = tuple(walks)
 
 
 def predict_walk(
     requests: Sequence[WalkRequest],
     processes: Sequence[WalkProcess],
     place: ModelPlace,
+    wish: Wish,
     clock: Stopwatch,
     *,
-    offset_s: float | None = None,
     loads_pictures: bool = False,
 ) -> Prediction:
     """Extract the video or videos of one walk, judge it and explain the answer.
@@ -100,8 +82,8 @@ def predict_walk(
         requests: one video, or the front and the side view.
         processes: as many, not yet asked for anything.
         place: of the model.
+        wish: how to read them.
         clock: told how long each part takes.
-        offset_s: how many seconds after the first video the second begins.
         loads_pictures: loads what draws pictures while extraction is under way.
 
     Raises:
@@ -113,55 +95,53 @@ def predict_walk(
     with clock.stage(LOAD):
         card = read_card(place.directory)
         compute_repeatably(_cpu_threads(card))
-        from training.explain_walk import explain_walk
-        from training.judge_walk import judge_walk, to_model_input
-        from training.model_card import open_described_model
-        from transforms.explanation.reference import find_reference, take_own_mean
+        from training.reading import open_reader
+        from training.walk_explanation import METHOD
 
-        require_view_count(card, len(requests))
-        described = open_described_model(place.directory) if len(requests) == 1 else None
+        reader = open_reader(card, place, wish, len(requests))
         own_test = read_own_test(place.evaluations, card)
-        others = find_reference(place.dataset, str(card["dataset_version"]), place.view)
         if loads_pictures:
             import matplotlib.figure  # noqa: F401  # its import is half of what a page costs
     with clock.stage(WAIT):
         walks = [process.result() for process in processes]
+    names = [request.video.name for request in requests]
     for walk, request in zip(walks, requests, strict=True):
         try:
             require_accepted(walk, request.video)
         except GaitworksError as error:
-            raise NotJudgedError(error, walk) from error
-    if described is None:
-        judge_pair(card, walks[0], walks[1], offset_s)
-    walk = walks[0]
+            raise NotJudgedError(error, [(request.video.name, walk)]) from error
+    with clock.stage(READ):
+        try:
+            reading = reader.read(walks)
+        except GaitworksError as error:
+            raise NotJudgedError(error, list(zip(names, walks, strict=True))) from error
     with clock.stage(JUDGE):
-        silhouettes = to_model_input(walk.silhouettes)
-        judgement = judge_walk(described, silhouettes, walk.times_s)
+        judgement = reading.judge()
     with clock.stage(EXPLAIN):
-        explanation = explain_walk(
-            described,
-            silhouettes,
-            walk.times_s,
-            take_own_mean(silhouettes, others) if isinstance(others, str) else others,
-            explained=judgement.predicted,
-            view=place.view,
-            frame_cap=min(place.frame_cap, judgement.frames),
-        )
-    described_walk = _describe_walk(walk, requests[0], place.view) | {
-        "judged_frames": judgement.frames,
-        "explained_frames": explanation.frames,
-    }
+        explanations = reading.explain(judgement)
     label = judgement.classes[judgement.predicted]
     document = {
         "format": FORMAT,
         "model": _describe_model(card, place),
-        "videos": [described_walk],
+        "videos": [
+            _describe_walk(walk, request, view)
+            | {"judged_frames": judgement.frames, "explained_frames": explanation.frames}
+            for walk, request, view, explanation in zip(
+                walks, requests, reader.views, explanations, strict=True
+            )
+        ],
         **judgement.describe(),
-        "questions": _answer_questions(described.scheme, judgement.whole),
-        "own_test": describe_own_test(own_test, described.scheme, label),
-        "explanation": explanation.describe(),
+        **reading.describe(),
+        "questions": _answer_questions(reader.scheme, judgement.whole),
+        "own_test": describe_own_test(own_test, reader.scheme, label),
+        "explanation": {
+            "method": METHOD,
+            "explained_class": label,
+            "views": [one.describe() for one in explanations],
+        },
     }
-    return Prediction(document, walk, judgement, explanation)
+    by_view = dict(zip(reader.views, walks, strict=True))
+    return Prediction(document, by_view, judgement, explanations)
 
 
 def _cpu_threads(card: Card) -> int:

@@ -159,5 +159,8 @@ def _describe_choice(trained: TrainedModel) -> dict[str, Any]:
     }
 
 
-def _describe_side(sequences: SequenceSet) -> dict[str, int]:
-    return {"sequences": len(sequences), "participants": sequences.participant_count}
+def _describe_side(samples: SequenceSet) -> dict[str, int]:
+    counts = {"sequences": samples.sequence_count, "participants": samples.participant_count}
+    if len(samples) != samples.sequence_count:
+        counts["clips"] = len(samples)
+    return counts

@@ -3,31 +3,32 @@
 Loads no Dagster: see `orchestration.cli.light`.
 """
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from orchestration.cli.console import Context, print_json, say
+from orchestration.cli.prediction_output import (
+    REFUSAL,
+    draw_pages,
+    note_timing,
+    refuse_foreign,
+    say_timing,
+    sum_up,
+    write_answer,
+    write_refusal,
+)
 from transforms.errors import InputError, SettingsError
 from transforms.extract.walk_process import WalkProcess
 from transforms.processes import measure_age
 
 if TYPE_CHECKING:
-    from training.single_walk import ModelPlace, Prediction
-    from transforms.extract.single import ExtractedWalk, WalkRequest
+    from training.wish import ModelPlace
+    from transforms.extract.single import WalkRequest
     from transforms.settings import Settings
 
-_DOCUMENT: Final = "prediction.json"
-_PAGE: Final = "prediction.html"
-_SHEET: Final = "silhouettes.png"
-_TIMING: Final = "timing.json"
-_REFUSAL: Final = "not_judged.html"
-_OURS: Final = {_DOCUMENT, _PAGE, _SHEET, _TIMING, _REFUSAL}
-_START: Final = "start"
-_IMPORT: Final = "import"
 _PREPARE: Final = "settings and choice of model"
 _PAGES: Final = "page"
 _CACHE_FRACTION: Final = 0.25
@@ -38,7 +39,7 @@ def predict(
     video: Annotated[Path, typer.Argument(help="A walking video.")],
     video2: Annotated[
         Path | None,
-        typer.Argument(help="The side view, where VIDEO is the front view of the same walk."),
+        typer.Argument(help="The side view of the same walk, where VIDEO is the front view."),
     ] = None,
     model: Annotated[
         str | None,
@@ -52,11 +53,17 @@ def predict(
     ] = "unknown",
     offset: Annotated[
         float | None,
-        typer.Option(help="Seconds after VIDEO's first frame at which VIDEO2 begins."),
+        typer.Option(
+            help="Seconds after VIDEO's first frame at which VIDEO2 begins; estimated from the "
+            "motion if not given."
+        ),
     ] = None,
     accept_track: Annotated[
         str | None,
         typer.Option(help="The participant's track, such as 1@3f9c0a12: a person's decision."),
+    ] = None,
+    accept_track2: Annotated[
+        str | None, typer.Option("--accept-track2", help="The same in VIDEO2.")
     ] = None,
     anyway: Annotated[
         bool, typer.Option("--anyway", help="Judge a walk that the quality gates refuse.")
@@ -76,9 +83,11 @@ def predict(
     chosen: Context = context.obj
     videos = [one for one in (video, video2) if one is not None]
     if output is not None:
-        _refuse_foreign(output)
-    if offset is not None and video2 is None:
-        raise SettingsError("an offset is between two videos", where="--offset")
+        refuse_foreign(output)
+    if video2 is None:
+        for name, value in (("--offset", offset), ("--accept-track2", accept_track2)):
+            if value is not None:
+                raise SettingsError("there is no second video", where=name)
     missing = next((one for one in videos if not one.is_file()), None)
     if missing is not None:
         raise InputError("no such video", where=missing, expected="a file")
@@ -86,6 +95,7 @@ def predict(
         # They load what extraction needs while this process still reads settings and models.
         processes = [stack.enter_context(WalkProcess()) for _ in videos]
         from training.single_walk import WAIT, NotJudgedError, predict_walk
+        from training.wish import Wish
         from transforms.describe.prediction_page import NOTICE
         from transforms.layout import PARAMS_NAME
         from transforms.settings import read_settings
@@ -95,45 +105,41 @@ def predict(
         with clock.stage(_PREPARE):
             root = chosen.workspace.resolve()
             settings = read_settings(root / PARAMS_NAME)
-            place = _find_model(root, settings, model, model_directory, view)
+            place = _find_model(root, settings, model, model_directory)
             requests = [
-                _plan(root, settings, one, len(videos), accept_track, is_accepted=anyway)
-                for one in videos
+                _plan(root, settings, one, len(videos), track, is_accepted=anyway)
+                for one, track in zip(videos, (accept_track, accept_track2), strict=False)
             ]
+            wish = Wish(view, offset, settings.explanation.frame_cap, settings.clips)
         say(f"judging {' and '.join(one.name for one in videos)} by {place.directory}")
         try:
             found = predict_walk(
-                requests,
-                processes,
-                place,
-                clock,
-                offset_s=offset,
-                loads_pictures=output is not None,
+                requests, processes, place, wish, clock, loads_pictures=output is not None
             )
         except NotJudgedError as refused:
             if output is not None:
-                _write_refusal(output, refused.walk, video.name, str(refused.error))
-                say(f"{output / _REFUSAL} shows who walked where")
+                write_refusal(output, refused)
+                say(f"{output / REFUSAL} shows who walked where")
             raise refused.error from None
     found.document["notice"] = NOTICE
     if output is not None:
         with clock.stage(_PAGES):
-            pages = _draw(found, video.name)
-    timing = _note_timing(start_s, clock.seconds, found.walk.seconds)
+            pages = draw_pages(found)
+    timing = note_timing(start_s, clock.seconds, found.walks.values())
     if output is not None:
-        _write(output, found.document, pages, timing)
+        write_answer(output, found.document, pages, timing)
     if json:
         print_json(found.document)
     else:
-        typer.echo(_sum_up(found.document))
-    _say_timing(timing, WAIT)
+        typer.echo(sum_up(found.document))
+    say_timing(timing, WAIT)
 
 
 def _find_model(
-    root: Path, settings: "Settings", model: str | None, directory: Path | None, view: str
+    root: Path, settings: "Settings", model: str | None, directory: Path | None
 ) -> "ModelPlace":
     from training.find_model import describe_model_directory, find_model_directory
-    from training.single_walk import ModelPlace
+    from training.wish import ModelPlace
     from transforms.layout import SHARDS_FOLDER
 
     if model is not None and directory is not None:
@@ -147,8 +153,6 @@ def _find_model(
         evaluations=found.evaluations,
         dataset=root / SHARDS_FOLDER,
         is_synthetic=_is_synthetic(root, settings) if directory is None else None,
-        view=view,
-        frame_cap=settings.explanation.frame_cap,
     )
 
 
@@ -191,7 +195,7 @@ def _plan(
     if accepted_track is not None and not is_track(accepted_track):
         raise SettingsError(
             "not a track",
-            where="--accept-track",
+            where="--accept-track, --accept-track2",
             expected="a track as it is named where a walk is refused, such as 1@3f9c0a12",
             found=accepted_track[:40],
         )
@@ -216,129 +220,3 @@ def _plan(
         accepted_track=accepted_track,
         is_accepted=is_accepted,
     )
-
-
-def _note_timing(
-    start_s: float | None, here: Mapping[str, float], extraction: Mapping[str, float]
-) -> dict[str, Any]:
-    """Return what `timing.json` holds; times of this process lie one behind the other."""
-    total_s = measure_age()
-    stages = dict(here)
-    if start_s is not None and total_s is not None:
-        rest = {_START: start_s, _IMPORT: max(0.0, total_s - start_s - sum(stages.values()))}
-        stages = rest | stages
-    return {"total_s": total_s, "here_s": stages, "extraction_s": dict(extraction)}
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Let an earlier answer be replaced, and nothing else."""
-    if not folder.exists():
-        return
-    if not folder.is_dir() or not {path.name for path in folder.iterdir()} <= _OURS:
-        raise InputError(
-            "the folder exists and holds something else than a prediction",
-            where=folder,
-            fix="name a new folder with --output, or remove this one",
-        )
-
-
-def _draw(found: "Prediction", name: str) -> dict[str, bytes]:
-    from transforms.describe.contact_sheet import draw_contact_sheet
-    from transforms.describe.prediction_page import PictureMaterial, render_prediction
-    from transforms.describe.recording_block import flag_frames
-
-    final = found.walk.final
-    material = PictureMaterial(
-        found=found.walk.found,
-        windows=found.judgement.windows,
-        middles_s=found.judgement.middles_s,
-        maps=found.explanation.maps,
-        over_time=found.explanation.over_time,
-    )
-    sheet = draw_contact_sheet(
-        final.silhouettes, final.kept_frames, flagged=flag_frames(found.walk.found), title=name
-    )
-    return {_PAGE: render_prediction(found.document, material).encode(), _SHEET: sheet}
-
-
-def _write(
-    output: Path, document: dict[str, Any], pages: Mapping[str, bytes], timing: dict[str, Any]
-) -> None:
-    import json
-
-    from transforms.files import canonical_json, publish_directory
-
-    times = json.dumps(timing, indent=2).encode() + b"\n"  # stages stay in their order
-    contents = {_DOCUMENT: canonical_json(document), _TIMING: times, **pages}
-    with publish_directory(output) as staging:
-        for name, data in contents.items():
-            (staging / name).write_bytes(data)
-
-
-def _write_refusal(output: Path, walk: "ExtractedWalk", name: str, message: str) -> None:
-    from transforms.describe.prediction_page import render_refusal
-    from transforms.files import publish_directory
-
-    with publish_directory(output) as staging:
-        page = render_refusal(name, walk.found, message)
-        (staging / _REFUSAL).write_text(page, encoding="utf-8")
-
-
-def _sum_up(document: Mapping[str, Any]) -> str:
-    """Return the answer as a few lines for a person."""
-    from transforms.describe.formatting import words
-    from transforms.describe.prediction_page import say_cohort, say_named
-
-    answer, unsure = document["answer"], document["uncertainty"]
-    own, explanation = document["own_test"], document["explanation"]
-    video = document["videos"][0]
-    lines = [
-        f"{video['file']}: looks most like {answer['predicted']}, "
-        f"probability {answer['probability']:.2f}",
-    ]
-    width = max(map(len, answer["probabilities"]))
-    for name, probability in answer["probabilities"].items():
-        quantiles = list(unsure["spread"][name].values()) if unsure["spread"] else []
-        spread = f"  by the second {quantiles[0]:.2f} to {quantiles[-1]:.2f}" if quantiles else ""
-        lines.append(f"  {name:{width}}  {probability:.2f}{spread}")
-    for name, one in document["questions"].items():
-        lines.append(f"  {words(name)}: {one['probability']:.2f}")
-    lines.append(
-        f"unsure: entropy {unsure['entropy_bits']:.2f} of {unsure['entropy_bits_of_a_guess']:.2f} "
-        "bits; "
-        + (
-            unsure["reason"]
-            if unsure["spread"] is None
-            else f"{unsure['agreeing_windows']} of {unsure['windows']} windows of a second agree"
-        )
-    )
-    lines.append(
-        f"own test: {say_named(own['named_class']) if 'named_class' in own else own['reason']}"
-    )
-    lines.append(f"trained on {say_cohort(document['model']['trained_on'])}")
-    if explanation["shares"]:
-        whole = [row for row in explanation["shares"] if row["half"] == "all"]
-        ranked = sorted(whole, key=lambda row: (-row["share"], row["region"]))[:3]
-        said = ", ".join(
-            f"{words(row['region'])} {row['share']:.0%} (of the body {row['body_share']:.0%})"
-            for row in ranked
-        )
-        lines.append(f"evidence: {said}; compared with {explanation['reference']}")
-    gates = video["gates"]
-    if video["overruled"]:
-        reason = f", {gates['reason_code']}: {gates['reason']}" if gates["reason_code"] else ""
-        lines.append(f"judged by a person's decision; extraction found {gates['verdict']}{reason}")
-    lines.append(document["notice"])
-    return "\n".join(lines)
-
-
-def _say_timing(timing: Mapping[str, Any], waiting: str) -> None:
-    """Print where the time went: this process's stages, and those that ran beside them."""
-    say("\nseconds, one after the other here:")
-    for name, seconds in timing["here_s"].items():
-        say(f"  {name:28}{seconds:8.2f}")
-    if timing["total_s"] is not None:
-        say(f"  {'all in all':28}{timing['total_s']:8.2f}")
-    say(f"in the extraction's process, beside it up to the end of `{waiting}`:")
-    for name, seconds in timing["extraction_s"].items():
-        say(f"  {name:28}{seconds:8.2f}")

@@ -40,12 +40,12 @@ def test_the_answer_is_the_pipelines_and_the_same_again(
     assert found == {label: row[f"p_{label}"] for label in found}
     assert document["answer"]["predicted"] == row["predicted"]
     assert document["model"]["trained_on"]["is_synthetic"] is True
-    assert "walks of the dataset, side view" in document["explanation"]["reference"]
+    assert "walks of the dataset, side view" in document["explanation"]["views"][0]["reference"]
     assert document["own_test"]["participants"] > 0
 
     timing = json.loads((output / "timing.json").read_bytes())
     stages = {"decode", "detect", "track", "segment", "normalise", "gates", "probe"}
-    assert stages < set(timing["extraction_s"])
+    assert stages < set(timing["extraction_s"][0])
     assert {"load model", "judge", "explain", "page"} < set(timing["here_s"])
     assert sum(timing["here_s"].values()) == pytest.approx(timing["total_s"], abs=0.05)
     for name in (*stages, "judge", "explain"):
@@ -104,7 +104,7 @@ def test_a_walk_that_the_gates_refuse_is_shown_and_judged_only_on_demand(
     assert document["videos"][0]["gates"]["verdict"] == "rejected"
     assert "judged by a person's decision; extraction found rejected" in taken.stdout
     # There is no dataset in this workspace.
-    assert "the walk's own mean silhouette" in document["explanation"]["reference"]
+    assert "the walk's own mean silhouette" in document["explanation"]["views"][0]["reference"]
     assert document["model"]["trained_on"]["is_synthetic"] is True  # as params.yaml says
     assert not (output / "not_judged.html").exists()
 
@@ -114,11 +114,12 @@ def test_a_walk_that_the_gates_refuse_is_shown_and_judged_only_on_demand(
     [
         (("nowhere.mp4",), 3, "no such video"),
         (("VIDEO", "--model", "sconet"), 3, "no such experiment"),
-        (("VIDEO", "--offset", "1"), 3, "between two videos"),
+        (("VIDEO", "--offset", "1"), 3, "no second video"),
+        (("VIDEO", "--accept-track2", "1@3f9c0a12"), 3, "no second video"),
         (("VIDEO", "--accept-track", "1"), 3, "not a track"),
         (("VIDEO", "--output", "."), 3, "something else than a prediction"),
         (("VIDEO", "--model-directory", "nowhere"), 4, "unreadable model card"),
-        (("VIDEO", "VIDEO"), 3, "model of two views"),
+        (("VIDEO", "VIDEO"), 3, "reads 1 video(s) of a walk"),
         (("TEXT",), 3, "not a video that can be judged"),
     ],
 )

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from transforms.describe.attention_figure import draw_attention
 from transforms.describe.formatting import NOTHING, format_interval, name_metric, plural, words
 from transforms.describe.page import (
     Block,
@@ -19,21 +18,23 @@ from transforms.describe.page import (
     Terms,
     Text,
     Tiles,
-    png_picture,
     rows_table,
     svg_picture,
 )
+from transforms.describe.prediction_views import (
+    ViewMaterial,
+    place_section,
+    walk_section,
+)
 from transforms.describe.recording_block import show_findings
 from transforms.describe.rendering import load_template
-from transforms.describe.style import figure_to_png, figure_to_svg
-from transforms.describe.walk_figures import draw_evidence, draw_probabilities, rank_regions
+from transforms.describe.style import figure_to_svg
+from transforms.describe.walk_figures import draw_probabilities
 from transforms.extract.result import RecordingResult
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from transforms.explanation.over_time import WeighedWalk
-    from transforms.explanation.shares import SequenceMaps
 
 NOTICE: Final = (
     "A screening aid under research, not a medical device: it names the class of its training "
@@ -50,18 +51,14 @@ class PictureMaterial:
     """What the page draws besides what it says.
 
     Attributes:
-        found: of the video, before the verdict took effect.
         windows: `(window, class)` probabilities.
         middles_s: `(window,)`.
-        maps: of the walk.
-        over_time: for a model that weighs frames.
+        views: in the order of the videos.
     """
 
-    found: RecordingResult
     windows: "NDArray[Any]"
     middles_s: "NDArray[Any]"
-    maps: "SequenceMaps"
-    over_time: "WeighedWalk | None"
+    views: tuple[ViewMaterial, ...]
 
 
 def render_prediction(prediction: Json, material: PictureMaterial) -> str:
@@ -71,25 +68,41 @@ def render_prediction(prediction: Json, material: PictureMaterial) -> str:
         prediction: what `prediction.json` holds.
         material: for the pictures.
     """
-    answer, video = prediction["answer"], prediction["videos"][0]
-    title = f"{video['file']}: {answer['predicted']}, {answer['probability']:.2f}"
+    answer, videos = prediction["answer"], prediction["videos"]
+    title = f"{name_videos(prediction)}: {answer['predicted']}, {answer['probability']:.2f}"
     sections = (
         _answer_section(prediction, material),
         _test_section(prediction["own_test"]),
-        _place_section(prediction["explanation"], material),
-        _walk_section(video, material.found),
-        _model_section(prediction["model"], video),
+        place_section(prediction["explanation"], material.views),
+        *(
+            walk_section(video, one.found, prediction.get("clips"), is_only=len(videos) == 1)
+            for video, one in zip(videos, material.views, strict=True)
+        ),
+        _model_section(prediction["model"], videos),
     )
     return load_template("report.html.jinja").render(kind=_KIND, title=title, sections=sections)
 
 
-def render_refusal(file: str, found: RecordingResult, message: str) -> str:
-    """Return the page of a video that was not judged, so that a person can see why."""
-    blocks = (Text(message), *show_findings(file, found, shows_single_track=True))
+def name_videos(prediction: Json) -> str:
+    """Return the files that were judged."""
+    return " + ".join(video["file"] for video in prediction["videos"])
+
+
+def render_refusal(videos: Sequence[tuple[str, RecordingResult]], message: str) -> str:
+    """Return the page of a walk that was not judged, so that a person can see why.
+
+    Args:
+        videos: files and what was found in them.
+        message: why.
+    """
+    blocks: list[Block] = [Text(message)]
+    for file, found in videos:
+        shown = tuple(show_findings(file, found, shows_single_track=True))
+        blocks += shown if len(videos) == 1 else [Group("part", file, shown)]
     return load_template("report.html.jinja").render(
         kind=_REFUSED_KIND,
-        title=f"{file}: not judged",
-        sections=(Section("summary", "Why it was not judged", blocks),),
+        title=f"{' + '.join(file for file, _ in videos)}: not judged",
+        sections=(Section("summary", "Why it was not judged", tuple(blocks)),),
     )
 
 
@@ -105,7 +118,8 @@ def _answer_section(prediction: Json, material: PictureMaterial) -> Section:
         ),
     ]
     if agreeing is not None:
-        tiles.append((f"{agreeing} of {unsure['windows']}", "windows of a second that agree"))
+        said = f"windows of {unsure['window_s']:g} s that agree"
+        tiles.append((f"{agreeing} of {unsure['windows']}", said))
     rows = [
         (
             name,
@@ -124,8 +138,7 @@ def _answer_section(prediction: Json, material: PictureMaterial) -> Section:
         "alone. They share one walk: their spread is not that of another day, or another camera.",
     )
     blocks: list[Block] = [Text(NOTICE), Tiles(tuple(tiles))]
-    if prediction["videos"][0]["overruled"]:
-        blocks.append(_overruled(prediction["videos"][0]))
+    blocks += [_overruled(video) for video in prediction["videos"] if video["overruled"]]
     blocks.append(table)
     if prediction["questions"]:
         blocks.append(
@@ -149,7 +162,8 @@ def _answer_section(prediction: Json, material: PictureMaterial) -> Section:
         blocks.append(
             svg_picture(
                 figure_to_svg(figure),
-                "Probability of each class, second by second and of the whole walk.",
+                f"Probability of each class, in windows of {unsure['window_s']:g} s and of the "
+                "whole walk.",
                 "Dotted: a guess.",
             )
         )
@@ -163,8 +177,8 @@ def _overruled(video: Json) -> Statements:
             Statement(
                 "caution",
                 "The walk was judged because a person asked for it.",
-                f"Extraction found: {gates['verdict']}, {words(gates['reason_code'] or '')}: "
-                f"{gates['reason']}.",
+                f"Extraction found in {video['file']}: {gates['verdict']}, "
+                f"{words(gates['reason_code'] or '')}: {gates['reason']}.",
             ),
         )
     )
@@ -215,71 +229,7 @@ def _figures_table(own: Json) -> Table:
     return rows_table("Its figures there, with their intervals", ("figure", "value"), rows)
 
 
-def _place_section(explanation: Json, material: PictureMaterial) -> Section:
-    label = explanation["explained_class"]
-    shares = rank_regions(explanation["shares"])
-    blocks: list[Block] = [
-        Text(
-            f"Evidence for {label}: how much each part of the silhouette raises its score above "
-            f"the other classes', to first order, by differing from {explanation['reference']}."
-        )
-    ]
-    if shares:
-        blocks += [
-            png_picture(
-                figure_to_png(draw_evidence(material.maps, explanation["method"])),
-                f"Evidence for {label} over the mean silhouette.",
-                "Red: most evidence. To the right: eighths of the gait cycle."
-                if explanation["gait_cycle_found"]
-                else "Red: most evidence. No gait cycle was found to divide the walk by.",
-            ),
-            rows_table(
-                "Share of the evidence",
-                ("region", "share", "left of the picture", "right", "share of the body"),
-                [(words(name), *(f"{value:.0%}" for value in rest)) for name, *rest in shares],
-                numeric=(1, 2, 3, 4),
-                note="A large region has a large share for its size alone: compare with the last "
-                "column.",
-            ),
-        ]
-    else:
-        blocks.append(Text("No pixel speaks for this class: there is no map to show."))
-    if material.over_time is not None:
-        blocks.append(
-            png_picture(
-                figure_to_png(draw_attention([material.over_time])),
-                "Silhouettes of the walk over the weights of its frames.",
-                "How much of the answer each frame makes, as the model weighs them.",
-            )
-        )
-    limits = (
-        Text(
-            "A map shows what the model used, not what is wrong with a back. Whether its maps "
-            "depend on what it has learnt is checked on its test side, by the stage "
-            "model_explanation: the report says whether the checks passed."
-        ),
-    )
-    blocks.append(Group("box", "What this does not show", limits))
-    return Section("explanation", "Where it looked", tuple(blocks))
-
-
-def _walk_section(video: Json, found: RecordingResult) -> Section:
-    target = video["target"]
-    track = f"track {target['track_id']}@{video['tracks_id']}"
-    terms = [
-        ("Verdict of extraction", video["gates"]["verdict"]),
-        ("Participant", f"{track}: {target['why']}"),
-        ("Frames", f"{video['kept_frames']:,} of {video['frames']:,} usable"),
-        ("Judged, explained", f"{video['judged_frames']:,}, {video['explained_frames']:,} frames"),
-        ("View", video["view"]),
-    ]
-    terms += [("Intake warns", text) for text in video["warnings"]]
-    findings = show_findings(video["file"], found, shows_single_track=False)
-    measured = Group("part", "As extraction found it", tuple(findings))
-    return Section("walk", "The walk", (Terms(tuple(terms)), measured))
-
-
-def _model_section(model: Json, video: Json) -> Section:
+def _model_section(model: Json, videos: Sequence[Json]) -> Section:
     trained = model["trained_on"]
     return Section(
         "model",
@@ -292,8 +242,8 @@ def _model_section(model: Json, video: Json) -> Section:
                     ("Dataset version", model["dataset_version"]),
                     ("Split", model["split_sha256"]),
                     ("Weights", model["weights_sha256"]),
-                    ("Video", video["sha256"]),
-                    ("Backends", "; ".join(_say_backends(video["backends"]))),
+                    *((f"Video {video['file']}", video["sha256"]) for video in videos),
+                    ("Backends", "; ".join(_say_backends(videos[0]["backends"]))),
                 )
             ),
         ),

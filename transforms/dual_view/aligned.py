@@ -12,15 +12,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from transforms.dual_view.alignment import (
-    Alignment,
-    Estimate,
-    choose_offset,
-    estimate_offset,
-)
-from transforms.dual_view.motion import Walk
+from transforms.dual_view.cut import Cut, SeenWalk, cut_walk
 from transforms.dual_view.pairing import FRONT, SIDE, Member, Pair, Reject, pair_sequences
-from transforms.dual_view.segments import Clip, Frames, cut_segments
+from transforms.dual_view.segments import Frames, lay_frames
 from transforms.errors import IntegrityError
 from transforms.progress import Progress
 from transforms.schemas import FRAMES, RECORDINGS, REJECTS
@@ -43,15 +37,12 @@ _LEDGER_COLUMNS: Final = [
 
 @dataclass(frozen=True)
 class AlignedPair:
-    """A pair with what was found: its offset, or why there is none, and its clips."""
+    """A pair with what was found, and where its frames and the person in them are, by view."""
 
     pair: Pair
-    estimate: Estimate | None
-    alignment: Alignment | Reject
-    clips: tuple[Clip, ...]
-    rejects: tuple[Reject, ...]
-    frames: Mapping[str, Frames]  # by view
-    boxes: Mapping[str, NDArray[np.float64]]  # by view, (frame, 4) x0, y0, x1, y1
+    cut: Cut
+    frames: Mapping[str, Frames]
+    boxes: Mapping[str, NDArray[np.float64]]  # (frame, 4) x0, y0, x1, y1
 
 
 def align_dataset(
@@ -104,48 +95,33 @@ def _align(
     ledger: Mapping[str, pl.DataFrame],
     settings: ClipSettings,
 ) -> AlignedPair:
-    frames, boxes, walks = {}, {}, []
+    seen = {}
     for view, member in ((FRONT, pair.front), (SIDE, pair.side)):
-        silhouettes = dataset.read(member.sequence_id)
         rows = ledger.get(member.recording_id)
         if rows is None:
             raise IntegrityError("the frame ledger lacks a recording", where=member.recording_id)
-        frames[view], boxes[view] = _read_frames(rows, member, len(silhouettes))
-        walks.append(Walk(view, frames[view].times_s, silhouettes, boxes[view]))
-    estimate = estimate_offset(walks[0], walks[1], settings.max_offset_s)
-    alignment = choose_offset(pair.sync_group, pair.declared_offset_s, estimate, settings)
-    cut: list[Clip | Reject] = []
-    if isinstance(alignment, Alignment):
-        cut = list(
-            cut_segments(pair.sync_group, frames[FRONT], frames[SIDE], alignment.offset_s, settings)
-        )
+        seen[view] = _read_walk(rows, member, dataset.read(member.sequence_id))
+    cut = cut_walk(pair.sync_group, seen[FRONT], seen[SIDE], pair.declared_offset_s, settings)
     return AlignedPair(
         pair=pair,
-        estimate=estimate,
-        alignment=alignment,
-        clips=tuple(one for one in cut if isinstance(one, Clip)),
-        rejects=tuple(one for one in cut if isinstance(one, Reject)),
-        frames=frames,
-        boxes=boxes,
+        cut=cut,
+        frames={view: one.frames for view, one in seen.items()},
+        boxes={view: one.boxes for view, one in seen.items()},
     )
 
 
-def _read_frames(
-    rows: pl.DataFrame, member: Member, frame_count: int
-) -> tuple[Frames, NDArray[np.float64]]:
-    """Return the kept frames and their boxes; times count from the video's first frame."""
-    first_s = float(rows["pts_s"][0])
-    steps_s = np.diff(rows["pts_s"].to_numpy())
-    interval_s = float(np.median(steps_s)) if len(steps_s) else 1.0 / member.fps
+def _read_walk(rows: pl.DataFrame, member: Member, silhouettes: NDArray[np.uint8]) -> SeenWalk:
+    """Return the kept frames of a recording's ledger with their silhouettes and boxes."""
     kept = rows.filter(pl.col("sequence_index").is_not_null()).sort("sequence_index")
-    if kept["sequence_index"].to_list() != list(range(frame_count)):
+    if kept["sequence_index"].to_list() != list(range(len(silhouettes))):
         raise IntegrityError(
             "frame ledger and sequence disagree",
             where=member.sequence_id,
-            expected=f"{frame_count} kept frames",
+            expected=f"{len(silhouettes)} kept frames",
             found=f"{kept.height}",
             fix="build the dataset again",
         )
-    times_s = kept["pts_s"].to_numpy().astype(np.float64) - first_s
+    video_s, kept_s = (table["pts_s"].to_numpy() for table in (rows, kept))
+    frames = lay_frames(video_s, kept_s, kept["frame_index"].to_numpy(), member.fps)
     boxes = kept.select("x0", "y0", "x1", "y1").to_numpy().astype(np.float64)
-    return Frames(times_s, kept["frame_index"].to_numpy(), interval_s), boxes
+    return SeenWalk(frames, silhouettes, boxes)

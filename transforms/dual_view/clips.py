@@ -71,9 +71,9 @@ def write_clips(
     """
     aligned, rejects = align_dataset(intake_dirs, dataset_dir, settings, progress)
     for found in aligned:
-        if isinstance(found.alignment, Reject):
-            rejects.append(found.alignment)
-        rejects += found.rejects
+        if isinstance(found.cut.alignment, Reject):
+            rejects.append(found.cut.alignment)
+        rejects += found.cut.rejects
     pictures = cut_pictures(aligned) if cut_pictures is not None else Pictures()
     rejects += pictures.rejects
     clips = [row for found in aligned for row in _clip_rows(found, settings)]
@@ -98,10 +98,10 @@ def write_clips(
 
 
 def _clip_rows(found: AlignedPair, settings: ClipSettings) -> Iterator[Row]:
-    if not isinstance(found.alignment, Alignment):
+    if not isinstance(found.cut.alignment, Alignment):
         return
     pair, frames = found.pair, found.frames
-    for clip in found.clips:
+    for clip in found.cut.clips:
         yield {
             "clip_id": clip.clip_id,
             "sync_group": pair.sync_group,
@@ -117,14 +117,14 @@ def _clip_rows(found: AlignedPair, settings: ClipSettings) -> Iterator[Row]:
             "side_frames": clip.side.tolist(),
             "front_frame_index": frames[FRONT].frame_index[clip.front].tolist(),
             "side_frame_index": frames[SIDE].frame_index[clip.side].tolist(),
-            "offset_s": round(found.alignment.offset_s, 6),
-            "offset_source": found.alignment.source,
-            "offset_confidence": _round(found.alignment.confidence),
+            "offset_s": round(found.cut.alignment.offset_s, 6),
+            "offset_source": found.cut.alignment.source,
+            "offset_confidence": _round(found.cut.alignment.confidence),
         }
 
 
 def _pair_row(found: AlignedPair) -> Row:
-    pair, estimate, chosen = found.pair, found.estimate, found.alignment
+    pair, estimate, chosen = found.pair, found.cut.estimate, found.cut.alignment
     alignment = chosen if isinstance(chosen, Alignment) else None
     return {
         "sync_group": pair.sync_group,
@@ -137,7 +137,7 @@ def _pair_row(found: AlignedPair) -> Row:
         "offset_s": _round(alignment.offset_s if alignment else None),
         "offset_source": alignment.source if alignment else None,
         "verdict": _ACCEPTED if alignment else _QUARANTINED,
-        "clip_count": len(found.clips),
+        "clip_count": len(found.cut.clips),
     }
 
 

@@ -93,7 +93,7 @@ def write_pictures(
         progress: advanced once per pair.
         worker_count: processes that may work at a time.
     """
-    works = [_plan(found, video_dirs) for found in aligned if found.clips]
+    works = [_plan(found, video_dirs) for found in aligned if found.cut.clips]
     progress.start("cutting pictures", len(works))
     groups = [works[n : n + _PAIRS_PER_SHARD] for n in range(0, len(works), _PAIRS_PER_SHARD)]
     tasks = [_Task(tuple(group), settings, decode, output) for group in groups]
@@ -123,7 +123,7 @@ def _plan(found: AlignedPair, video_dirs: Mapping[str, Path]) -> _Work:
     pair = found.pair
     views = []
     for view, member in ((FRONT, pair.front), (SIDE, pair.side)):
-        places = [clip.front if view == FRONT else clip.side for clip in found.clips]
+        places = [clip.of_view(view) for clip in found.cut.clips]
         views.append(
             _View(
                 path=video_dirs[pair.batch_id] / member.file,
@@ -132,7 +132,7 @@ def _plan(found: AlignedPair, video_dirs: Mapping[str, Path]) -> _Work:
                 boxes=tuple(found.boxes[view][place] for place in places),
             )
         )
-    return _Work(pair.sync_group, tuple(clip.clip_id for clip in found.clips), tuple(views))
+    return _Work(pair.sync_group, tuple(clip.clip_id for clip in found.cut.clips), tuple(views))
 
 
 def _write_shard(task: _Task) -> _Made:

@@ -41,6 +41,26 @@ class Clip:
     front: NDArray[np.intp]
     side: NDArray[np.intp]
 
+    def of_view(self, view: str) -> NDArray[np.intp]:
+        """Return the positions in the sequence of one view."""
+        return self.front if view == FRONT else self.side
+
+
+def lay_frames(
+    video_s: FloatArray, kept_s: FloatArray, frame_index: NDArray[np.int32], fps: float
+) -> Frames:
+    """Return the kept frames of a video on the clock that begins with its first frame.
+
+    Args:
+        video_s: `(frame,)` timestamps of every frame of the video.
+        kept_s: `(kept,)` those of the kept frames.
+        frame_index: `(kept,)` their index in the video.
+        fps: counts where there are too few frames to measure their interval.
+    """
+    steps_s = np.diff(video_s)
+    interval_s = float(np.median(steps_s)) if len(steps_s) else 1.0 / fps
+    return Frames(kept_s - video_s[0], frame_index, interval_s)
+
 
 def cut_segments(
     sync_group: str, front: Frames, side: Frames, offset_s: float, settings: ClipSettings

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from training.described_model import DescribedModel
 from training.explain_walk import explain_walk
-from training.model_card import DescribedModel
 from training.models.registry import build_model
 from transforms.describe.attention_figure import draw_attention
 from transforms.explanation.reference import Reference, find_reference, take_own_mean
@@ -38,7 +38,8 @@ def test_shares_of_the_regions_add_up(explain) -> None:
     assert sum(row["share"] for row in whole) == pytest.approx(1, abs=1e-5)
     assert sum(row["body_share"] for row in whole) == pytest.approx(1, abs=1e-5)
     document = found.describe()
-    assert document["explained_class"] == "positive"
+    assert found.maps.predicted == "positive"
+    assert (document["view"], document["share"]) == ("side", 1.0)
     assert document["frames"] == CAP
     assert document["reference"] == "a grey sheet"
     assert document["over_time"] is None

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from training.judge_pair import judge_pair, reads_clips, require_view_count
-from training.judge_walk import Judgement, find_windows, judge_walk, to_model_input
-from training.model_card import DescribedModel
+from training.described_model import DescribedModel
+from training.judge_walk import find_windows, judge_walk, to_model_input
+from training.judgement import Judgement
 from training.models.registry import build_model
 from training.predict import predict_probabilities
-from transforms.errors import InputError, RefusalError, SettingsError
+from transforms.errors import InputError
 from transforms.labels import SCOLIOSIS, SCOLIOSIS_LABELS
 from transforms.progress import NoProgress
 from transforms.settings import TrainingSettings
@@ -84,7 +84,8 @@ def test_windows_last_a_second_and_overlap_by_half() -> None:
 
 def make_judgement(whole: list[float], windows: list[list[float]]) -> Judgement:
     parts = np.array(windows).reshape(len(windows), 3)
-    return Judgement(SCOLIOSIS_LABELS, np.array(whole), parts, np.arange(len(windows)) / 2, 30)
+    middles_s = np.arange(len(windows)) / 2
+    return Judgement(SCOLIOSIS_LABELS, np.array(whole), parts, middles_s, 1.0, 0.5, 30)
 
 
 def test_entropy_runs_from_sure_to_a_guess() -> None:
@@ -121,23 +122,3 @@ def test_models_take_the_middle_columns_in_zero_to_one() -> None:
     )
     with pytest.raises(InputError, match="size that no model takes"):
         to_model_input(frames[:, :, :43])
-
-
-def test_a_model_says_how_many_videos_it_reads() -> None:
-    assert not reads_clips({"model": "sconet"})
-    assert reads_clips({"model": "paper:late"})
-    assert not reads_clips({})
-    require_view_count({"model": "sconet"}, 1)
-    require_view_count({"model": "prob_mean"}, 2)
-    with pytest.raises(SettingsError, match="feature_concat, prob_mean, logit_mean"):
-        require_view_count({"model": "sconet"}, 2)
-    with pytest.raises(SettingsError, match="two videos"):
-        require_view_count({"model": "prob_mean"}, 1)
-
-
-def test_a_pair_is_not_judged_yet() -> None:
-    class Walk:
-        times_s = np.zeros(4)
-
-    with pytest.raises(RefusalError, match="not judged yet"):
-        judge_pair({"model": "prob_mean"}, Walk(), Walk(), 0.4)

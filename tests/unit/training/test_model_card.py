@@ -10,9 +10,10 @@ import torch
 
 from training.card_file import CARD_NAME, MODEL_NAME
 from training.checkpoint import save_tensors
+from training.described_model import open_described_model
 from training.experiment_data import open_experiment
 from training.find_model import describe_model_directory, find_model_directory
-from training.model_card import describe_model, open_described_model
+from training.model_card import describe_model
 from training.models.registry import build_model
 from transforms.errors import GaitworksError, InputError, IntegrityError, SettingsError
 from transforms.files import canonical_json, sha256_bytes

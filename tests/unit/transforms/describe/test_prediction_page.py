@@ -1,6 +1,7 @@
 """The page of one judged walk: what it says, and what it never says."""
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from transforms.describe.prediction_page import (
     say_cohort,
     say_named,
 )
+from transforms.describe.prediction_views import ViewMaterial
 from transforms.explanation.regions import HALVES, REGIONS
 from transforms.explanation.shares import SequenceMaps
 from transforms.extract.result import RecordingResult
@@ -56,12 +58,18 @@ _PREDICTION = {
     "explanation": {
         "explained_class": "positive",
         "method": "evidence",
-        "reference": "the mean silhouette of 3 walks",
-        "gait_cycle_found": False,
-        "shares": [
-            {"region": region, "half": half, "share": 0.1, "body_share": 0.2}
-            for region in REGIONS
-            for half in HALVES
+        "views": [
+            {
+                "view": "side",
+                "share": 1.0,
+                "reference": "the mean silhouette of 3 walks",
+                "gait_cycle_found": False,
+                "shares": [
+                    {"region": region, "half": half, "share": 0.1, "body_share": 0.2}
+                    for region in REGIONS
+                    for half in HALVES
+                ],
+            }
         ],
     },
     "model": {
@@ -119,7 +127,8 @@ def material(found: RecordingResult) -> PictureMaterial:
     body[10:60, 15:30] = 1
     whole = np.full((16, 11), 1 / 176, np.float32)
     maps = SequenceMaps("", "", "side", "", "positive", body, {"evidence": whole}, None, {})
-    return PictureMaterial(found, np.full((4, 3), 1 / 3), np.arange(4) / 2, maps, None)
+    one = ViewMaterial(found, maps, None)
+    return PictureMaterial(np.full((4, 3), 1 / 3), np.arange(4) / 2, (one,))
 
 
 def test_the_page_says_what_the_answer_rests_on(material: PictureMaterial) -> None:
@@ -129,7 +138,7 @@ def test_the_page_says_what_the_answer_rests_on(material: PictureMaterial) -> No
         "&lt;walk&gt;.mp4: positive, 0.60",
         "3 of 4",
         "Of 4 test participants that it called positive, 2 were",
-        "differing from the mean silhouette of 3 walks",
+        "Reference: the mean silhouette of 3 walks",
         "1 participant, 2 sequences; synthetic walkers",
         "the file looks cut off",
         "neutral + positive",
@@ -158,7 +167,7 @@ def test_what_is_not_known_is_said(material: PictureMaterial) -> None:
     bare = copy.deepcopy(_PREDICTION)
     bare["own_test"] = {"reason": "it has not been judged"}
     bare["uncertainty"] |= {"spread": None, "agreeing_windows": None, "reason": "a short walk"}
-    bare["explanation"]["shares"] = []
+    bare["explanation"]["views"][0]["shares"] = []
     page = render_prediction(bare, material)
     assert "Not known: it has not been judged" in page
     assert "a short walk" in page
@@ -166,10 +175,33 @@ def test_what_is_not_known_is_said(material: PictureMaterial) -> None:
 
 
 def test_a_refused_video_shows_who_walked_where(found: RecordingResult) -> None:
-    page = render_refusal("walk.mp4", found, "not judged: it is not sure who it is")
+    page = render_refusal([("walk.mp4", found)], "not judged: it is not sure who it is")
     assert "not sure who it is" in page
     assert "0@abc" in page
     assert page.count("<img") == 2  # silhouettes, and ways
+
+
+def test_two_videos_are_shown_one_after_the_other(material: PictureMaterial) -> None:
+    pair = copy.deepcopy(_PREDICTION)
+    for part in (pair["videos"], pair["explanation"]["views"]):
+        part.append(part[0] | {"view": "front", "file": "other.mp4", "share": 0.25})
+    pair["clips"] = {
+        "count": 3, "duration_s": 1.0, "stride_s": 0.5, "left_out": ["a gap", "a gap"],
+        "alignment": {"offset_s": -0.25, "source": "estimated", "confidence": 0.97},
+    }  # fmt: skip
+    one = material.views[0]
+    page = render_prediction(pair, replace(material, views=(one, one)))
+    for words in (
+        "&lt;walk&gt;.mp4 + other.mp4: positive",
+        "Front view, 25% of the evidence",
+        "The walk, side view: &lt;walk&gt;.mp4",
+        "3 of 1 s, one every 0.5 s; 2 left out: a gap",
+        "begins -0.250 s after the front video (estimated, confidence 0.97)",
+    ):
+        assert words in page, words
+    refused = render_refusal([("a.mp4", one.found), ("b.mp4", one.found)], "no common rhythm")
+    assert "a.mp4 + b.mp4: not judged" in refused
+    assert refused.count("<img") == 4
 
 
 def test_a_class_that_the_test_never_named_is_no_evidence() -> None:

@@ -101,7 +101,7 @@ def test_what_gave_no_pictures_is_among_the_rejects(built, tmp_path):
     seen = []
 
     def cut(aligned):
-        seen.extend(found.pair.sync_group for found in aligned if found.clips)
+        seen.extend(found.pair.sync_group for found in aligned if found.cut.clips)
         return Pictures(rejects=(Reject("p1-a", "pictures", "video_missing", "gone"),))
 
     output = tmp_path / "other"

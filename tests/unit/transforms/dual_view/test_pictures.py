@@ -9,6 +9,7 @@ import pytest
 
 from transforms.dual_view.aligned import AlignedPair
 from transforms.dual_view.alignment import Alignment
+from transforms.dual_view.cut import Cut
 from transforms.dual_view.files import README_NAME, RGB_INDEX_NAME
 from transforms.dual_view.pairing import Member, Pair
 from transforms.dual_view.pictures import write_pictures
@@ -55,10 +56,7 @@ def aligned(video, sha256=None, frames=((1, 4), (6, 9))):
     )
     return AlignedPair(
         pair=pair,
-        estimate=None,
-        alignment=Alignment(0.0, "declared", None),
-        clips=clips,
-        rejects=(),
+        cut=Cut(None, Alignment(0.0, "declared", None), clips),
         frames={"front": kept, "side": kept},
         boxes={"front": boxes, "side": boxes},
     )
