@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from transforms.errors import SettingsError
+from transforms.fold_names import name_fold
 from transforms.labels import SCHEMES
 from transforms.release.settings import ReleaseSettings
 from transforms.settings_section import Fraction, Name, Positive, Probability, Section, Seed
@@ -220,7 +221,7 @@ class SplitSettings(Section):
     def variants(self) -> tuple[str, ...]:
         """The names of what a split by these settings holds."""
         if self.protocol == "k_fold":
-            return tuple(f"fold_{number}" for number in range(1, self.folds + 1))
+            return tuple(name_fold(number) for number in range(1, self.folds + 1))
         return ("imported",) if self.protocol == "imported" else self.ratios
 
     @model_validator(mode="after")

@@ -1,6 +1,5 @@
 """Audit what each protocol promises of its split, beyond sides that share nothing."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from typing import Final
@@ -9,6 +8,7 @@ import polars as pl
 
 from transforms.audit.findings import Check, Finding, error, name_some, warning
 from transforms.errors import SettingsError
+from transforms.fold_names import number_of_fold
 from transforms.splits import folds, imported, nested, paper_exact, sequence_wise
 from transforms.splits.ratios import class_counts, parse_ratio
 from transforms.splits.split import SELECTION, TEST, TRAIN
@@ -20,7 +20,6 @@ _UNITS: Final = {
     "participant_id": "participants",
     "sequence_id": "sequences",
 }
-_FOLD: Final = re.compile(r"fold_[1-9]\d{0,5}")
 # What must hold, the column whose values it must hold for, and what contradicts it.
 _Promise = tuple[str, str, Callable[[pl.DataFrame], Iterator[Finding]]]
 
@@ -124,7 +123,7 @@ def _count_training(split: pl.DataFrame) -> dict[str, dict[str, int]]:
 
 def _find_odd_folds(split: pl.DataFrame) -> Iterator[Finding]:
     folds = sorted(split["variant"].unique())
-    odd = [fold for fold in folds if not _FOLD.fullmatch(fold)]
+    odd = [fold for fold in folds if number_of_fold(fold) is None]
     if odd:
         yield error("variant_not_a_fold", odd, "the name says no fold")
     if len(folds) == 1:

@@ -8,33 +8,25 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from transforms.confounders.fitting import (
-    PROBE_SETTINGS,
-    PROBES,
-    Answers,
-    answer_majority,
-    fit_and_answer,
-)
+from transforms.confounders.fitting import PROBE_SETTINGS
 from transforms.confounders.folds import assign_folds
 from transforms.confounders.judgement import (
-    compare_with_probes,
+    compare_all,
     count_classes,
     say_what_is_lacking,
     summarise,
 )
 from transforms.confounders.judging import resample
-from transforms.confounders.people import CONFOUNDERS, People, describe_sequences, gather_people
+from transforms.confounders.people import describe_sequences, gather_people
+from transforms.confounders.pooled import judge_folds
 from transforms.confounders.results import Result, answers_of_model
+from transforms.confounders.sides import Given, ProbedSide, join_answers, predict_side, probe_side
 from transforms.errors import InputError
+from transforms.fold_names import number_of_fold
 from transforms.labels import LabelScheme, find_scheme
 
-FITTED_SIDES: Final = ("train", "selection")
-JUDGED_SIDE: Final = "test"
 _FOLDS: Final = 5
-
-Given = dict[str, Answers]  # `<confounder or all>/<probe>`, or `chance` -> answers
 
 
 def probe_confounders(
@@ -62,8 +54,10 @@ def probe_confounders(
 
     Returns:
         `settings`; `cohort`: cross-validated over all participants; `variants`: fitted on train and
-        selection and judged on test, with `comparisons` by experiment. A judgement has `status`
-        `judged` or `cannot be judged` with a `reason`.
+        selection and judged on test, with `comparisons` by experiment; where the variants are
+        folds, `pooled`: what was fitted on each fold, judged on all their test sides together, with
+        `comparisons` by system. A judgement has `status` `judged` or `cannot be judged` with a
+        `reason`.
 
     Raises:
         InputError: index, participants, split and results do not belong together, or the labels
@@ -80,57 +74,47 @@ def probe_confounders(
             fix="run participant_splits on this dataset again",
         )
     draws = {"seed": seed, "resamples": resamples}
-    return {
+    sides = {
+        str(variant): probe_side(sequences, scheme, split.filter(pl.col("variant") == variant))
+        for variant in sorted(split["variant"].unique())
+    }
+    found = {
         "settings": draws | {"confidence": confidence, "probes": PROBE_SETTINGS},
         "cohort": _judge_cohort(sequences, scheme, draws, confidence),
         "variants": {
-            str(variant): _judge_variant(
-                sequences,
+            variant: _judge_variant(
+                side,
                 scheme,
-                split.filter(pl.col("variant") == variant),
                 [one for one in results if one.variant == variant],
                 draws,
                 confidence,
             )
-            for variant in sorted(split["variant"].unique())
+            for variant, side in sides.items()
         },
     }
-
-
-def predict_side(fitted: People, judged: People) -> Given:
-    """Return what each probe, fitted on `fitted`, says of `judged`: of all confounders and each."""
-    selections = {"all": CONFOUNDERS} | {name: (name,) for name in CONFOUNDERS}
-    given = {
-        f"{name}/{probe}": fit_and_answer(fitted, judged, chosen, probe)
-        for name, chosen in selections.items()
-        for probe in PROBES
-    }
-    return given | {"chance": answer_majority(fitted, judged)}
+    folds = {name: side for name, side in sides.items() if number_of_fold(name) is not None}
+    if len(folds) < 2 or len(folds) < len(sides):
+        return found
+    return found | {"pooled": judge_folds(sequences, scheme, folds, results, draws, confidence)}
 
 
 def _judge_variant(
-    sequences: pl.DataFrame,
+    side: ProbedSide,
     scheme: LabelScheme,
-    split: pl.DataFrame,
     results: Sequence[Result],
     draws: dict[str, int],
     confidence: float,
 ) -> dict[str, Any]:
-    sides = sequences.join(split.select("sequence_id", "side"), on="sequence_id")
-    fitted = gather_people(sides.filter(pl.col("side").is_in(FITTED_SIDES)), scheme)
-    judged = gather_people(sides.filter(pl.col("side") == JUDGED_SIDE), scheme)
-    counts = {"fitted_on": count_classes(fitted), "judged_on": count_classes(judged)}
-    lacking = say_what_is_lacking(counts)
-    if lacking:
-        return {"status": "cannot be judged", "reason": lacking} | counts
+    judged, given = side.judged, side.given
+    if side.lacking or given is None:
+        return {"status": "cannot be judged", "reason": side.lacking} | side.counts
     models = {one.experiment: answers_of_model(one, judged) for one in results}
-    given = predict_side(fitted, judged)
     values = resample(judged.truth, given, scheme=scheme, **draws)
-    of_models = resample(judged.truth, models, scheme=scheme, **draws)
-    comparisons = {
-        name: compare_with_probes(of_models[name], values, confidence) for name in sorted(models)
-    }
-    return summarise(values, fitted, confidence) | counts | {"comparisons": comparisons}
+    return (
+        summarise(values, side.fitted, confidence)
+        | side.counts
+        | {"comparisons": compare_all(judged.truth, models, values, scheme, draws, confidence)}
+    )
 
 
 def _judge_cohort(
@@ -151,17 +135,6 @@ def _judge_cohort(
         judged = gather_people(placed.filter(pl.col("fold") == fold), scheme)
         given.append(predict_side(fitted, judged))
     members = np.concatenate([np.flatnonzero(folds == fold) for fold in range(fold_count)])
-    whole = {name: _join([one[name] for one in given], members) for name in given[0]}
+    whole = join_answers(given, members)
     values = resample(people.truth, whole, scheme=scheme, **draws)
     return summarise(values, people, confidence) | counts | {"folds": fold_count}
-
-
-def _join(parts: Sequence[Answers], members: NDArray[np.int64]) -> Answers:
-    """Return the answers of all folds in the order of the participants."""
-    back = np.argsort(members, kind="stable")
-    return Answers(
-        *(
-            np.concatenate([getattr(part, name) for part in parts])[back]
-            for name in ("likeliest", "raised", "score")
-        )
-    )

@@ -12,11 +12,21 @@ from transforms.errors import InputError
 
 @dataclass(frozen=True)
 class Result:
-    """What a model predicted on the test side of a variant (`predictions_schema`)."""
+    """What a model predicted on the test side of a variant (`predictions_schema`).
+
+    Attributes:
+        system: what the same model is called on every fold; empty: it is not pooled over folds.
+    """
 
     experiment: str
     variant: str
     predictions: pl.DataFrame
+    system: str = ""
+
+
+def name_system(model: str, seed: int) -> str:
+    """Return what a model is called that was trained with one seed on several folds."""
+    return f"{model}, seed {seed}"
 
 
 def answers_of_model(result: Result, people: People) -> Answers:

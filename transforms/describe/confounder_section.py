@@ -31,6 +31,7 @@ from transforms.describe.style import figure_to_svg
 
 Status = Literal["holds", "fails", "not checked", "caution"]
 _RANKS: Final[tuple[Status, ...]] = ("fails", "not checked", "caution", "holds")  # worst first
+_POOLED: Final = "all folds together"
 _CLAIM: Final = "The models know more than sex, age, size, clip length, site and camera tell."
 
 Probe = Mapping[str, Any]  # `Any`: the JSON values of `probe_confounders`
@@ -51,8 +52,8 @@ def confounder_section(material: Probed) -> Section:
     if probe is None:
         missing = Missing("The dataset has not been split yet.", "gaitworks run participant_splits")
         return Section("confounders", title, (missing,))
-    variants = probe["variants"]
-    judged = {name: one for name, one in variants.items() if one["status"] == "judged"}
+    claimed, single = _divide(probe)
+    judged = {name: one for name, one in claimed.items() if one["status"] == "judged"}
     blocks: list[Block] = [
         Text(
             "Sex, age, height, weight, clip length, site, camera and view are known without a "
@@ -61,7 +62,7 @@ def confounder_section(material: Probed) -> Section:
             "side, per participant. A model that does no better may have learnt who was filmed "
             "where, not how they walk."
         ),
-        Statements(tuple(variant_statement(name, one) for name, one in variants.items())),
+        Statements(tuple(variant_statement(name, one) for name, one in claimed.items())),
     ]
     if judged:
         blocks.append(
@@ -79,12 +80,18 @@ def confounder_section(material: Probed) -> Section:
         Group("drawer", f"Each confounder alone, {name}", (_alone_table(name, one),))
         for name, one in judged.items()
     ]
+    blocks += [
+        Group("drawer", f"{name} by itself", (_variant_table(name, one),))
+        for name, one in single.items()
+        if one["status"] == "judged"
+    ]
     return Section("confounders", title, tuple(blocks))
 
 
 def confounder_statement(probe: Probe) -> Statement:
     """Return the claim over all variants with a model, as bad as the worst of them."""
-    found = {name: variant_statement(name, one) for name, one in probe["variants"].items()}
+    claimed, _ = _divide(probe)
+    found = {name: variant_statement(name, one) for name, one in claimed.items()}
     checked = {name: one for name, one in found.items() if one.status != "not checked"}
     if not checked:
         detail = " ".join(f"{name}: {one.detail}" for name, one in found.items())
@@ -93,6 +100,18 @@ def confounder_statement(probe: Probe) -> Statement:
     alike = [one for one in checked if checked[one].status == checked[name].status]
     alike_too = f" The same is true of {', '.join(alike[1:])}." if alike[1:] else ""
     return Statement(checked[name].status, _CLAIM, f"{name}: {checked[name].detail}{alike_too}")
+
+
+def _divide(probe: Probe) -> tuple[Mapping[str, Probe], Mapping[str, Probe]]:
+    """Return the judgements that claims rest on, and those that are shown besides.
+
+    A fold alone tests too few people to rest anything on: all folds together do, as soon as a model
+    was judged on all of them.
+    """
+    pooled = probe.get("pooled", {})
+    if pooled.get("comparisons"):
+        return {_POOLED: pooled}, probe["variants"]
+    return probe["variants"], {}
 
 
 def variant_statement(name: str, found: Probe) -> Statement:
@@ -146,6 +165,8 @@ def summarise_confounders(probe: Probe) -> dict[str, float]:
 
 def _judgements(probe: Probe) -> Iterable[tuple[str, Probe]]:
     everything = {"cohort": probe["cohort"]} | dict(probe["variants"])
+    if "pooled" in probe:
+        everything["pooled"] = probe["pooled"]
     return ((name, one) for name, one in everything.items() if one["status"] == "judged")
 
 

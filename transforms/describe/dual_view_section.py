@@ -8,16 +8,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from transforms.confounders.results import name_system
+from transforms.describe.confounder_figures import PROBE_TITLES
 from transforms.describe.formatting import NOTHING, plural
 from transforms.describe.gather import Experiment, Material
 from transforms.describe.page import Block, Missing, Section, Table, Text, rows_table
 from transforms.describe.results_tables import NOT_RUN, format_percent
+from transforms.fold_names import number_of_fold
 from transforms.metrics.folds import summarise_folds
 from transforms.published import DUAL_VIEW_ROWS
 from transforms.settings import EvaluationSettings
 
 TITLE: Final = "Results: the published tables, theirs and ours"
-_FOLD: Final = "fold_"
 _UNITS: Final = ("clip", "sequence", "participant")
 _FOLLOWS: Final = (
     (
@@ -56,7 +58,11 @@ def dual_view_section(material: Material) -> Section:
         missing = Missing("No model has been evaluated yet.", "gaitworks run model_evaluation")
         return Section("results", TITLE, (missing,))
     folds, single = _combine(material)
-    blocks: list[Block] = [Text(_introduce(folds, single, material)), _table_of_models(folds)]
+    probe = (material.confounders or {}).get("pooled", {})
+    blocks: list[Block] = [
+        Text(_introduce(folds, single, material)),
+        _table_of_models(folds, probe),
+    ]
     if folds:
         blocks.append(_table_of_diseases(folds))
     blocks.append(
@@ -77,7 +83,7 @@ def _combine(material: Material) -> tuple[list[_Folds], list[str]]:
     for one in material.experiments:
         if one.metrics is None or one.predictions is None:
             continue
-        if one.metrics["variant"].startswith(_FOLD):
+        if number_of_fold(one.metrics["variant"]) is not None:
             groups.setdefault((one.metrics["model"], one.metrics["seed"]), []).append(one)
         else:
             single.append(one.name)
@@ -115,7 +121,7 @@ def _introduce(folds: Sequence[_Folds], single: Sequence[str], material: Materia
     return " ".join(said)
 
 
-def _table_of_models(folds: Sequence[_Folds]) -> Table:
+def _table_of_models(folds: Sequence[_Folds], probe: Mapping[str, Any]) -> Table:
     rows: list[Sequence[str]] = []
     ours = {one.model for one in folds}
     names = dict.fromkeys([*(row.model for row in DUAL_VIEW_ROWS), *sorted(ours)])
@@ -129,6 +135,12 @@ def _table_of_models(folds: Sequence[_Folds]) -> Table:
         rows += [row for one in here for row in _our_rows(one)]
         if not here:
             rows.append((model, "ours", NOT_RUN, *[NOTHING] * 4))
+    if probe.get("status") == "judged":
+        rivals = {title: probe["all"][kind] for kind, title in PROBE_TITLES.items()}
+        rows += [
+            _rival_row(name, entries)
+            for name, entries in ({"chance": probe["chance"]} | rivals).items()
+        ]
     return rows_table(
         "Ways to read two views, percent",
         ("model", "whose", "accuracy", "precision", "recall", "F1", "AUROC, asd"),
@@ -136,13 +148,21 @@ def _table_of_models(folds: Sequence[_Folds]) -> Table:
         numeric=range(2, 7),
         note="Mean ± standard deviation over folds; pooled: all folds' test people together, with "
         "the interval over participants. Precision, recall and F1 are means over both classes; how "
-        "the published F1 was averaged we do not know.",
+        "the published F1 was averaged we do not know. Chance names the commonest class; the "
+        "confounder models know sex, age, size, clip length, site and camera, and nothing else: "
+        "whether each model leads them, in pairs, is told under Confounders.",
     )
+
+
+def _rival_row(name: str, entries: Mapping[str, Any]) -> Sequence[str]:
+    area = next(key for key in entries if key.endswith("/auroc"))
+    shown = [format_percent(entries[key]) for key in ("accuracy", "macro_f1", area)]
+    return (name, "ours, pooled participants", shown[0], NOTHING, NOTHING, *shown[1:])
 
 
 def _our_rows(one: _Folds) -> list[Sequence[str]]:
     spread, count = one.summary["spread"], len(one.summary["folds"])
-    name = f"{one.model}, seed {one.seed}"
+    name = name_system(one.model, one.seed)
     rows: list[Sequence[str]] = []
     for unit in (unit for unit in _UNITS if unit in spread):
         found = spread[unit]
@@ -168,7 +188,12 @@ def _table_of_diseases(folds: Sequence[_Folds]) -> Table:
             accuracy = metrics.get("accuracy")
             shown = NOTHING if accuracy is None else format_percent(accuracy)
             rows.append(
-                (f"{one.model}, seed {one.seed}", group["group"], str(group["participants"]), shown)
+                (
+                    name_system(one.model, one.seed),
+                    group["group"],
+                    str(group["participants"]),
+                    shown,
+                )
             )
     return rows_table(
         "Named rightly, by disease, percent of participants",

@@ -13,7 +13,7 @@ from typing import Any, Final
 import polars as pl
 
 from transforms.confounders.probe import probe_confounders
-from transforms.confounders.results import Result
+from transforms.confounders.results import Result, name_system
 from transforms.describe.experiment_figures import read_history
 from transforms.errors import IntegrityError
 from transforms.explanation.results import SUMMARY_NAME, Explanation, read_explanation
@@ -294,7 +294,12 @@ def _probe(
     evaluation = EvaluationSettings.model_validate(inputs.settings.get("evaluation", {}))
     lineage = (dataset.version, splits.sha256)
     results = [
-        Result(one.name, one.metrics["variant"], one.predictions)
+        Result(
+            one.name,
+            one.metrics["variant"],
+            one.predictions,
+            name_system(one.metrics["model"], one.metrics["seed"]),
+        )
         for one in experiments
         if one.metrics is not None
         and one.predictions is not None

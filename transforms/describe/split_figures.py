@@ -20,6 +20,7 @@ from transforms.describe.split_facts import (
     shared_participants,
 )
 from transforms.describe.style import FLAG, INK, OTHER_COLOUR, class_colour, new_figure, styled
+from transforms.fold_names import number_of_fold
 from transforms.labels import order_labels
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def draw_folds(split: pl.DataFrame, proof: Mapping[str, Any]) -> "Figure":
                 axes.set_ylabel(label, fontweight="bold")
         panels[0, column].set_title(f"{what} tested")
         step = 1 + len(folds) // _NUMBERED_FOLDS
-        numbers = [fold.removeprefix("fold_") for fold in folds]
+        numbers = [str(number_of_fold(fold) or fold) for fold in folds]
         panels[-1, column].set_xticks(range(0, len(folds), step), numbers[::step])
         panels[-1, column].set_xlabel("fold")
     _add_mark(figure, split, proof)

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from transforms.errors import InputError
+from transforms.fold_names import number_of_fold
 from transforms.labels import find_scheme
 from transforms.metrics.metrics import round_off, summarise_predictions
 from transforms.metrics.summary import summarise_evaluation
@@ -51,7 +52,7 @@ def summarise_folds(
         raise InputError(
             "every fold needs its predictions", expected=len(metrics), found=len(predictions)
         )
-    order = sorted(range(len(metrics)), key=lambda fold: _number(metrics[fold]["variant"]))
+    order = sorted(range(len(metrics)), key=lambda fold: _place(metrics[fold]["variant"]))
     ordered = [metrics[fold] for fold in order]
     tables = [predictions[fold] for fold in order]
     return {
@@ -147,7 +148,6 @@ def _require_one_model(metrics: Sequence[Mapping[str, Any]]) -> None:
             )
 
 
-def _number(variant: str) -> tuple[int, str]:
+def _place(variant: str) -> tuple[int, str]:
     """Sort fold_10 after fold_9."""
-    digits = variant.rpartition("_")[2]
-    return (int(digits) if digits.isdecimal() else 0, variant)
+    return (number_of_fold(variant) or 0, variant)

@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -239,3 +240,58 @@ def test_a_split_of_another_dataset_is_refused(cohort: MakeCohort) -> None:
         probe(made, index=made.index.filter(pl.col("participant_id") != "p00003"))
     with pytest.raises(InputError, match="not in the participants table"):
         probe(made, participants=made.participants.filter(pl.col("participant_id") != "p00003"))
+
+
+@pytest.fixture
+def folds(cohort: MakeCohort) -> Any:
+    """A cohort in which a site decides the label, divided into three folds."""
+    made = cohort(change=plant_site)
+    ids = made.index["participant_id"].unique().sort().to_list()
+    fold_of = {person: number % 3 + 1 for number, person in enumerate(ids)}
+    rows = made.split.drop("variant", "side")
+    parts = [
+        rows.with_columns(
+            variant=pl.lit(f"fold_{fold}"),
+            side=pl.when(pl.col("participant_id").replace_strict(fold_of) == fold)
+            .then(pl.lit("test"))
+            .otherwise(pl.lit("train")),
+        ).select(made.split.columns)
+        for fold in (1, 2, 3)
+    ]
+    return replace(made, split=pl.concat(parts))
+
+
+def test_folds_are_judged_together_as_metrics_pool_them(
+    folds: Any, predictions: Callable[..., pl.DataFrame]
+) -> None:
+    names = ["fold_1", "fold_2", "fold_3"]
+    tables = {name: predictions(folds.split, name, 1.0, seed=4) for name in names}
+    results = [
+        Result(f"{system}-{name}", name, tables[name], system)
+        for system in ("a, seed 0", "b, seed 0")
+        for name in names
+    ]
+    found = probe(folds, results=results[:-1])  # b lacks a fold
+    pooled = found["pooled"]
+    assert list(pooled["comparisons"]) == ["a, seed 0"]
+    settings = EvaluationSettings(bootstrap_resamples=200, seed=7)
+    told = summarise_predictions(pl.concat(tables.values()), settings)
+    expected = told["units"]["participant"]["metrics"]
+    for metric, entry in pooled["comparisons"]["a, seed 0"]["metrics"].items():
+        for key in ("value", "low", "high"):
+            assert entry[key] == pytest.approx(expected[metric][key], abs=1e-6)
+    # Each person is asked about once, by what was fitted on the others: a site still decides.
+    assert sum(pooled["judged_on"].values()) == folds.participants.height
+    for kind in ("linear", "tree"):
+        assert pooled["all"][kind][AREA]["value"] == pytest.approx(1.0)
+    shares = [found["variants"][name]["all"]["tree"]["accuracy"]["value"] for name in names]
+    counts = [sum(found["variants"][name]["judged_on"].values()) for name in names]
+    whole = sum(share * count for share, count in zip(shares, counts, strict=True)) / sum(counts)
+    assert pooled["all"]["tree"]["accuracy"]["value"] == pytest.approx(whole, abs=1e-6)
+
+
+def test_variants_that_are_no_folds_are_not_pooled(cohort: MakeCohort, folds: Any) -> None:
+    assert "pooled" not in probe(cohort())
+    twice = folds.split.with_columns(side=pl.lit("test"))
+    found = probe(replace(folds, split=twice))["pooled"]
+    assert found == {"status": "cannot be judged", "reason": "somebody is tested in two folds"}

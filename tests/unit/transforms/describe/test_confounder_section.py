@@ -112,6 +112,20 @@ def test_the_claim_over_all_variants_is_as_bad_as_the_worst() -> None:
     assert confounder_statement(probe(a=good, c=REFUSED)).status == "holds"
 
 
+def test_the_claim_over_folds_rests_on_all_of_them_together() -> None:
+    good, doubtful = judged(one=lead(0.3, 0.1, 0.5)), judged(one=lead(0.3, -0.3, 0.6))
+    folds = probe(fold_1=doubtful, fold_2=REFUSED)
+    statement = confounder_statement(folds | {"pooled": good})
+    assert statement.status == "holds"
+    assert statement.detail.startswith("all folds together: ")
+    section = confounder_section(Material(folds | {"pooled": good}))
+    drawers = [block for block in section.blocks if isinstance(block, Group)]
+    assert [one.title for one in drawers if "by itself" in one.title] == ["fold_1 by itself"]
+    assert "confounders/pooled/tree/accuracy" in summarise_confounders(folds | {"pooled": good})
+    # As long as no model was judged on every fold, each fold speaks for itself.
+    assert confounder_statement(folds | {"pooled": judged()}).status == "caution"
+
+
 def test_without_a_model_the_claim_is_unchecked() -> None:
     assert confounder_statement(probe()).status == "not checked"
     statement = confounder_statement(probe(a=judged(), c=REFUSED))

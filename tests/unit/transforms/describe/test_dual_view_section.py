@@ -52,13 +52,30 @@ def judge(model: str, fold: int, wrong: int) -> Experiment:
     return Experiment(metrics["experiment"], None, metrics, predictions)
 
 
-def describe(experiments):
+def rival(accuracy):
+    return {
+        metric: {"value": accuracy, "low": accuracy - 0.1, "high": accuracy + 0.1}
+        for metric in ("accuracy", "macro_f1", "asd/auroc")
+    }
+
+
+PROBE = {
+    "pooled": {
+        "status": "judged",
+        "chance": rival(0.5),
+        "all": {"linear": rival(0.6), "tree": rival(0.55)},
+    }
+}
+
+
+def describe(experiments, confounders=None):
     material = SimpleNamespace(
         experiments=experiments,
         judged=[one.metrics for one in experiments],
         dataset=SimpleNamespace(participants=pl.concat(make_people(fold) for fold in (1, 2))),
         inputs=SimpleNamespace(settings={"evaluation": {"bootstrap_resamples": 100}}),
         is_synthetic=True,
+        confounders=confounders,
     )
     return dual_view_section(material)
 
@@ -96,6 +113,14 @@ def test_ours_have_the_spread_over_folds_and_one_interval_over_all_people(sectio
     # Folds of 6/6 and 3/6: the mean is 75 %, the standard deviation 50 % / sqrt(2).
     assert ours["ours, per participant, 2 folds"][2] == "75.0 ± 35.4"
     assert ours["ours, pooled participants"][2].startswith("75.0 [")
+
+
+def test_chance_and_the_confounders_stand_below_the_models():
+    both = [judge("prob_mean", fold, 0) for fold in (1, 2)]
+    rows = rows_of(describe(both, PROBE), "Ways to read two views")
+    assert [row[0] for row in rows[-3:]] == ["chance", "confounders, linear", "confounders, tree"]
+    assert rows[-2][1:3] == ("ours, pooled participants", "60.0 [50.0, 70.0]")
+    assert rows_of(describe(both), "Ways to read two views") == rows[:-3]
 
 
 def test_diseases_are_told_apart_and_few_people_are_not_measured(section):
