@@ -10,10 +10,12 @@ from typing import Any, Final
 
 from transforms.confounders.results import name_system
 from transforms.describe.confounder_figures import PROBE_TITLES
+from transforms.describe.dual_view_figure import ViewRow, draw_views
 from transforms.describe.formatting import NOTHING, plural
 from transforms.describe.gather import Experiment, Material
-from transforms.describe.page import Block, Missing, Section, Table, Text, rows_table
+from transforms.describe.page import Block, Missing, Section, Table, Text, rows_table, svg_picture
 from transforms.describe.results_tables import NOT_RUN, format_percent
+from transforms.describe.style import figure_to_svg
 from transforms.fold_names import number_of_fold
 from transforms.metrics.folds import summarise_folds
 from transforms.published import DUAL_VIEW_ROWS
@@ -61,6 +63,13 @@ def dual_view_section(material: Material) -> Section:
     probe = (material.confounders or {}).get("pooled", {})
     blocks: list[Block] = [
         Text(_introduce(folds, single, material)),
+        svg_picture(
+            figure_to_svg(draw_views(_rows_to_draw(folds, probe))),
+            "Accuracy of every model and of what it has to beat, a mark with its interval each; "
+            "the table below has the numbers.",
+            "Hollow: per clip, mean and standard deviation over folds, published (dark) and ours. "
+            "Filled: ours per participant, all folds together, with the interval over people.",
+        ),
         _table_of_models(folds, probe),
     ]
     if folds:
@@ -121,6 +130,52 @@ def _introduce(folds: Sequence[_Folds], single: Sequence[str], material: Materia
     return " ".join(said)
 
 
+def _rows_to_draw(folds: Sequence[_Folds], probe: Mapping[str, Any]) -> list[ViewRow]:
+    """Return the models in the order of the table, then chance and the confounder models."""
+    published = {row.model: row.accuracy for row in DUAL_VIEW_ROWS}
+    rows = []
+    for model in dict.fromkeys([*published, *sorted({one.model for one in folds})]):
+        here = [one for one in folds if one.model == model]
+        paper = published.get(model)
+        if not here:
+            rows.append(ViewRow(model, paper))
+        for one in here:
+            clips = one.summary["spread"].get("clip", {}).get("accuracy", {})
+            pooled = one.summary["pooled"]["units"]["participant"]["metrics"]["accuracy"]
+            rows.append(
+                ViewRow(
+                    name_system(one.model, one.seed),
+                    paper,
+                    None
+                    if clips.get("mean") is None
+                    else (100 * clips["mean"], 100 * (clips["sd"] or 0.0)),
+                    _percents(pooled),
+                )
+            )
+    return [
+        *rows,
+        *(
+            ViewRow(name, people=_percents(entries["accuracy"]), is_rival=True)
+            for name, entries in _list_rivals(probe).items()
+        ),
+    ]
+
+
+def _list_rivals(probe: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return what every model has to beat, by name."""
+    if probe.get("status") != "judged":
+        return {}
+    named = {title: probe["all"][kind] for kind, title in PROBE_TITLES.items()}
+    return {"chance": probe["chance"]} | named
+
+
+def _percents(entry: Mapping[str, Any]) -> tuple[float, float | None, float | None] | None:
+    if entry["value"] is None:
+        return None
+    low, high = (None if entry[key] is None else 100 * entry[key] for key in ("low", "high"))
+    return 100 * entry["value"], low, high
+
+
 def _table_of_models(folds: Sequence[_Folds], probe: Mapping[str, Any]) -> Table:
     rows: list[Sequence[str]] = []
     ours = {one.model for one in folds}
@@ -135,12 +190,7 @@ def _table_of_models(folds: Sequence[_Folds], probe: Mapping[str, Any]) -> Table
         rows += [row for one in here for row in _our_rows(one)]
         if not here:
             rows.append((model, "ours", NOT_RUN, *[NOTHING] * 4))
-    if probe.get("status") == "judged":
-        rivals = {title: probe["all"][kind] for kind, title in PROBE_TITLES.items()}
-        rows += [
-            _rival_row(name, entries)
-            for name, entries in ({"chance": probe["chance"]} | rivals).items()
-        ]
+    rows += [_rival_row(name, entries) for name, entries in _list_rivals(probe).items()]
     return rows_table(
         "Ways to read two views, percent",
         ("model", "whose", "accuracy", "precision", "recall", "F1", "AUROC, asd"),

@@ -144,7 +144,9 @@ def draw_metric_intervals(
     models = sorted({str(one["model"]) for one in experiments})
     for question, row in zip(questions, panels, strict=True):
         for (metric, metric_title), axes in zip(FOREST_METRICS.items(), row, strict=True):
-            axes.set_title(f"{metric_title}, {QUESTIONS[question]}", fontsize=9)
+            # Where one question is asked, the caption says which: the titles would touch.
+            title = f"{metric_title}, {QUESTIONS[question]}" if questions[1:] else metric_title
+            axes.set_title(title, fontsize=9)
             for place, one in enumerate(experiments):
                 found = one["units"][unit]["metrics"].get(f"{question}/{metric}", {})
                 colour = SERIES[models.index(str(one["model"])) % len(SERIES)]

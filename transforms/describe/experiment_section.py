@@ -24,6 +24,7 @@ from transforms.describe.page import (
     Section,
     Table,
     Text,
+    open_some,
     rows_table,
     svg_picture,
 )
@@ -54,7 +55,7 @@ def experiment_section(material: Material) -> Section:
             _forest(judged, material.scheme),
             _headline_table(judged, material.scheme),
         ]
-    blocks += [_experiment_group(one) for one in material.experiments]
+    blocks += open_some(_experiment_group(one) for one in material.experiments)
     if judged and material.scheme == SCOLIOSIS:
         blocks.append(_published_box(judged))
     return Section("experiments", "Experiments", tuple(blocks))

@@ -20,6 +20,7 @@ from transforms.describe.page import (
     Table,
     Terms,
     Text,
+    open_some,
     png_picture,
     rows_table,
     svg_picture,
@@ -58,11 +59,11 @@ def explanation_section(material: Explained) -> Section:
             "predicted. Read the verdicts first: a map that fails its checks shows something else "
             "than what the model has learnt."
         ),
-        Statements(tuple(_judge(one, method) for one in found for method in _METHOD_NAMES)),
+        Statements(tuple(_judge(one, method) for one in found for method in _list_methods(one))),
         _terms(),
         Group("box", "What the maps do not show", _limits()),
     ]
-    blocks += [_experiment_group(one, has_pictures=one.name in pictured) for one in found]
+    blocks += open_some(_experiment_group(one, has_pictures=one.name in pictured) for one in found)
     return Section("explanation", _TITLE, tuple(blocks))
 
 
@@ -75,6 +76,12 @@ def _choose_pictured(found: Sequence[Explanation]) -> list[Explanation]:
         turns.append((seen.get(model, 0), place))
         seen[model] = seen.get(model, 0) + 1
     return [found[place] for _, place in sorted(turns)[:PICTURED]]
+
+
+def _list_methods(one: Explanation) -> list[str]:
+    """Return the kinds of maps that a model has: one of clips has evidence only."""
+    mapped = set(one.shares["method"])
+    return [method for method in _METHOD_NAMES if method in mapped]
 
 
 def _judge(one: Explanation, method: str) -> Statement:

@@ -4,9 +4,9 @@ How a piece looks is the template's and the style sheet's business.
 """
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final, Literal
 
 import polars as pl
 
@@ -121,6 +121,18 @@ class Group:
     form: Literal["part", "drawer", "box", "row"]
     title: str
     blocks: "tuple[Block, ...]"
+
+
+MOST_OPEN: Final = 6
+"""Of more groups of a kind than these, a page shows the titles and opens them on demand."""
+
+
+def open_some(groups: Iterable["Group"]) -> list["Group"]:
+    """Return groups of a kind as parts of the page, or as drawers where there are many."""
+    found = list(groups)
+    if len(found) <= MOST_OPEN:
+        return found
+    return [replace(one, form="drawer") for one in found]
 
 
 Block = (

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 
+from transforms.describe.dual_view_figure import ViewRow, draw_views
 from transforms.describe.dual_view_section import dual_view_section
 from transforms.describe.gather import Experiment
-from transforms.describe.page import Missing, Table, Text
+from transforms.describe.page import Missing, Picture, Table, Text
 from transforms.metrics.summary import summarise_evaluation
 from transforms.published import DUAL_VIEW_ROWS
 from transforms.settings import EvaluationSettings
@@ -121,6 +122,23 @@ def test_chance_and_the_confounders_stand_below_the_models():
     assert [row[0] for row in rows[-3:]] == ["chance", "confounders, linear", "confounders, tree"]
     assert rows[-2][1:3] == ("ours, pooled participants", "60.0 [50.0, 70.0]")
     assert rows_of(describe(both), "Ways to read two views") == rows[:-3]
+    (picture,) = [one for one in describe(both, PROBE).blocks if isinstance(one, Picture)]
+    assert "what it has to beat" in picture.alternative
+
+
+def test_a_picture_has_a_mark_for_everything_that_is_known():
+    figure = draw_views(
+        [
+            ViewRow("all", (50.0, 9.0), (60.0, 8.0), (70.0, 60.0, 80.0)),
+            ViewRow("not run", (50.0, 9.0)),
+            ViewRow("no interval", people=(70.0, None, None)),
+            ViewRow("chance", people=(55.0, 45.0, 65.0), is_rival=True),
+        ]
+    )
+    (axes,) = figure.axes
+    assert [label.get_text() for label in axes.get_yticklabels()][-1] == "chance"
+    marks = [line for line in axes.lines if line.get_marker() == "o" and len(line.get_xdata())]
+    assert [line.get_xdata()[0] for line in marks] == [50, 60, 70, 50, 70, 55]
 
 
 def test_diseases_are_told_apart_and_few_people_are_not_measured(section):

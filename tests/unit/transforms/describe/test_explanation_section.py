@@ -154,7 +154,7 @@ def test_each_model_is_pictured_before_a_second_seed_of_one() -> None:
     has_sheets = {
         one.title: any(isinstance(block, Picture) and block.form == "sheet" for block in one.blocks)
         for one in shown.blocks
-        if isinstance(one, Group) and one.form == "part"
+        if isinstance(one, Group) and one.form == "drawer"
     }
     assert has_sheets["other"]
     assert sum(has_sheets.values()) == PICTURED

@@ -1,6 +1,6 @@
 import polars as pl
 
-from transforms.describe.page import Matrix, rows_table, table_of
+from transforms.describe.page import MOST_OPEN, Group, Matrix, open_some, rows_table, table_of
 
 
 def test_numbers_are_set_flush_right() -> None:
@@ -25,3 +25,10 @@ def test_plain_rows_are_formatted() -> None:
 def test_shares_are_of_the_row() -> None:
     matrix = Matrix("caption", ("a", "b"), ((3, 1), (0, 0)))
     assert [matrix.share(0, 1), matrix.share(1, 0)] == [0.25, 0.0]
+
+
+def test_many_groups_are_opened_on_demand() -> None:
+    groups = [Group("part", str(number), ()) for number in range(MOST_OPEN + 1)]
+    assert open_some(groups[1:]) == groups[1:]
+    assert {one.form for one in open_some(groups)} == {"drawer"}
+    assert [one.title for one in open_some(groups)] == [one.title for one in groups]
