@@ -6,7 +6,7 @@ How a piece looks is the template's and the style sheet's business.
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import polars as pl
 
@@ -123,6 +123,8 @@ class Group:
     blocks: "tuple[Block, ...]"
 
 
+_MOST_OPEN: Final = 8
+"""Parts that a section shows at once; of more, each is a drawer."""
 Block = (
     Text | Tiles | Statements | Table | Matrix | Picture | Terms | Code | Missing | Group
 )  # what a section may hold
@@ -135,6 +137,11 @@ class Section:
     anchor: str
     title: str
     blocks: tuple[Block, ...]
+
+
+def part_or_drawer(title: str, blocks: "tuple[Block, ...]", *, among: int) -> Group:
+    """Return one of `among` parts of a section: open, or a drawer where there are many."""
+    return Group("part" if among <= _MOST_OPEN else "drawer", title, blocks)
 
 
 def svg_picture(svg: str, alternative: str, caption: str) -> Picture:

@@ -1,6 +1,6 @@
 import polars as pl
 
-from transforms.describe.page import Matrix, rows_table, table_of
+from transforms.describe.page import Matrix, part_or_drawer, rows_table, table_of
 
 
 def test_numbers_are_set_flush_right() -> None:
@@ -25,3 +25,7 @@ def test_plain_rows_are_formatted() -> None:
 def test_shares_are_of_the_row() -> None:
     matrix = Matrix("caption", ("a", "b"), ((3, 1), (0, 0)))
     assert [matrix.share(0, 1), matrix.share(1, 0)] == [0.25, 0.0]
+
+
+def test_of_many_parts_each_is_a_drawer() -> None:
+    assert [part_or_drawer("one", (), among=count).form for count in (8, 9)] == ["part", "drawer"]
