@@ -39,7 +39,7 @@ MODEL_EXPLANATION: Final = Stage(
     folder=f"{EXPERIMENTS_FOLDER}/{PARTITION}/explanation",
     inputs=(SILHOUETTE_SHARDS, PARTICIPANT_SPLITS, DUAL_VIEW_CLIPS, TRAINED_MODEL),
     params=("training", "dual_view", "explanation"),
-    code_version="2",
+    code_version="3",
     partitioning=Partitioning.EXPERIMENT,
 )
 

@@ -1,6 +1,7 @@
 """How every stage stands: fresh, stale, missing, or waiting for one before it."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from assets.partitions import Partitioning
@@ -11,6 +12,8 @@ from transforms.errors import InputError
 FRESH: Final = "fresh"
 WAITING: Final = "waiting"
 """Built from what its inputs hold now, of which one is to be built again."""
+
+_NAMED_AT_MOST: Final = 8
 
 
 def list_states(workspace: Workspace, stages: Sequence[Stage]) -> dict[str, str]:
@@ -23,6 +26,25 @@ def list_states(workspace: Workspace, stages: Sequence[Stage]) -> dict[str, str]
                 state = WAITING
             states[label(stage, key)] = state
     return states
+
+
+def say_states(states: Mapping[str, str], *, names_all: bool = False) -> list[str]:
+    """Return a line per partition; many of a stage in the same state share one, unless told."""
+    members: dict[tuple[str, str], list[str]] = {}
+    for name, state in states.items():
+        members.setdefault((name.partition("/")[0], state), []).append(name)
+    totals = Counter(name.partition("/")[0] for name in states)
+    lines = []
+    for (stage, state), names in members.items():
+        if names_all or len(names) <= _NAMED_AT_MOST:
+            lines += [f"{state:8} {name}" for name in names]
+        else:
+            lines.append(f"{state:8} {stage}: {_say_share(len(names), totals[stage])}")
+    return lines
+
+
+def _say_share(count: int, total: int) -> str:
+    return f"all {total}" if count == total else f"{count} of {total}"
 
 
 def _existing_partitions(workspace: Workspace, stage: Stage) -> list[str | None]:

@@ -28,7 +28,7 @@ from training_step import read_memory_mib
 from training.model_card import count_parameters
 from training.models.registry import MODELS, build_model
 from transforms.dual_view.pairing import VIEWS
-from transforms.presets import PRESETS
+from transforms.presets import SIZES
 
 DUAL_VIEW_MODELS: Final = [name for name, one in MODELS.items() if one.reads == "clips"]
 LEARNING_RATE: Final = 1e-4
@@ -41,7 +41,7 @@ class Contestant:
     def __init__(self, name: str, preset: str, arguments: argparse.Namespace) -> None:
         self._device = torch.device(arguments.device)
         kind = "rgb" if arguments.channels == 3 else "silhouettes"
-        settings = PRESETS[preset].dual_view.model_copy(update={"input": kind})
+        settings = SIZES[preset].dual_view.model_copy(update={"input": kind})
         self.model = build_model(name, settings, 0, CLASSES).to(self._device)
         self._optimiser = torch.optim.Adam(self.model.parameters(), lr=LEARNING_RATE)
         self._is_mixed = arguments.precision == "bf16-mixed"
@@ -132,7 +132,7 @@ def print_table(preset: str, rows: dict[str, dict[str, Any]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--presets", nargs="+", choices=PRESETS, default=["tiny", "small"])
+    parser.add_argument("--presets", nargs="+", choices=SIZES, default=["tiny", "small"])
     parser.add_argument("--models", nargs="+", choices=DUAL_VIEW_MODELS, default=DUAL_VIEW_MODELS)
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--precision", choices=("32-true", "bf16-mixed"), default="32-true")

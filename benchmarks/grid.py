@@ -42,7 +42,7 @@ from transforms.describe.results_section import results_section
 from transforms.errors import GaitworksError
 from transforms.files import canonical_json, publish_directory, write_bytes_atomic
 from transforms.params_file import change_section
-from transforms.presets import PRESETS, find_preset, format_value
+from transforms.presets import SIZES, format_value
 from transforms.published import MODEL_ROWS, RECONSTRUCTED, TEST_COUNTS
 from transforms.schemas import NEAR_DUPLICATES_NAME
 from transforms.synth.sequence_plan import SCOLIOSIS1K_SHAPE
@@ -61,7 +61,7 @@ def prepare(folder: Path, options: argparse.Namespace) -> Workspace:
     path = folder / PARAMS_NAME
     if not path.exists():
         shutil.copyfile(ROOT / PARAMS_NAME, path)
-    training = find_preset(options.preset).training.model_dump(mode="json")
+    training = SIZES[options.preset].training.model_dump(mode="json")
     training |= {
         "steps": options.steps,
         "milestones": [options.steps * 3 // 4],
@@ -187,7 +187,7 @@ def print_block(block: Block) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--preset", choices=list(PRESETS), default="tiny")
+    parser.add_argument("--preset", choices=list(SIZES), default="tiny")
     parser.add_argument("--steps", type=int, default=300, help="instead of the preset's")
     parser.add_argument(
         "--frame-cap", type=int, default=60, help="frames of a walk that evaluation reads"

@@ -31,7 +31,7 @@ from transforms.explanation.cycle import Cycle
 from transforms.explanation.over_time import measure_agreement
 from transforms.files import publish_directory
 from transforms.manifest import write_manifest
-from transforms.presets import find_preset
+from transforms.presets import SIZES
 from transforms.progress import NoProgress
 from transforms.settings import ShardSettings, SplitSettings
 from transforms.shards.writer import write_shards
@@ -63,7 +63,7 @@ def measure(
     folder: Path, shape: CohortShape, phase_count: int, seed: int, steps: int
 ) -> dict[str, list[float]]:
     """Return the agreement of every tested walk, by column."""
-    training = find_preset("tiny").training.model_copy(
+    training = SIZES["tiny"].training.model_copy(
         update={"steps": steps, "milestones": (steps * 3 // 4,), "phase_count": phase_count}
     )
     output = folder / f"model-{phase_count}-{seed}"

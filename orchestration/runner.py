@@ -210,7 +210,7 @@ def _sum_up(failures: list[GaitworksError], stage: Stage, partition_count: int) 
         return first
     return type(first)(
         f"{len(failures)} of {partition_count} partitions of {stage.name} failed",
-        found="; ".join(str(error) for error in failures),
+        found="; ".join(dict.fromkeys(str(error) for error in failures)),  # each reason once
         fix="see each above; the others are built, and the next run does only these",
     )
 

@@ -1,21 +1,22 @@
-"""Sets of values for the sections `training` and `dual_view` of `params.yaml`, by name.
+"""Sets of values of `params.yaml` by name: sizes of training, and studies.
 
 A preset is not a setting: it is written into `params.yaml`, and from then on only the values count.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from transforms.errors import SettingsError
 from transforms.settings_section import Section
+from transforms.study_presets import STUDIES, Sections, StudyPreset
 from transforms.suggestions import suggest
 from transforms.training_settings import DualViewSettings, TrainingSettings
 
 
 @dataclass(frozen=True)
-class Preset:
-    """Values and what they are for.
+class SizePreset:
+    """All values of the sections `training` and `dual_view`.
 
     Attributes:
         training: of the models of walks.
@@ -28,20 +29,20 @@ class Preset:
     dual_view: DualViewSettings
 
     @property
-    def sections(self) -> dict[str, dict[str, Any]]:
+    def sections(self) -> Sections:
         """The values by section and key, as plain JSON."""
         sections = {"training": self.training, "dual_view": self.dual_view}
         return {name: section.model_dump(mode="json") for name, section in sections.items()}
 
 
-_PAPER: Final = Preset(
+_PAPER: Final = SizePreset(
     "paper",
     "the published protocol at full size, for a GPU; its authors used 16-mixed, which only CUDA "
     "has, where this takes bf16-mixed, which needs no loss scaling",
     TrainingSettings(precision="bf16-mixed"),
     DualViewSettings(precision="bf16-mixed"),
 )
-_SMALL: Final = Preset(
+_SMALL: Final = SizePreset(
     "small",
     "a quarter of the published width for 1,500 steps: an evening of a grid on a CPU",
     TrainingSettings(
@@ -58,7 +59,7 @@ _SMALL: Final = Preset(
     ),
     DualViewSettings(width=16, depths=(1, 2, 2, 1), learning_rate=1e-3, cpu_threads=1),
 )
-_TINY: Final = Preset(
+_TINY: Final = SizePreset(
     "tiny",
     "seconds per model on one core: the demo's values, enough to see the pipeline work",
     TrainingSettings(
@@ -75,7 +76,9 @@ _TINY: Final = Preset(
     ),
     DualViewSettings(width=8, depths=(1, 1, 1, 1), epochs=20, learning_rate=1e-3, cpu_threads=1),
 )
-PRESETS: Final[Mapping[str, Preset]] = {one.name: one for one in (_PAPER, _SMALL, _TINY)}
+Preset = SizePreset | StudyPreset
+SIZES: Final[Mapping[str, SizePreset]] = {one.name: one for one in (_PAPER, _SMALL, _TINY)}
+PRESETS: Final[Mapping[str, Preset]] = {**SIZES, **STUDIES}
 
 
 def find_preset(name: str) -> Preset:
@@ -91,8 +94,8 @@ def find_preset(name: str) -> Preset:
 
 
 def say_preset(training: TrainingSettings) -> str:
-    """Return the preset that values are nearest to, and every value that is another."""
-    changes = {name: list_changes(one.training, training) for name, one in PRESETS.items()}
+    """Return the size that values are nearest to, and every value that is another."""
+    changes = {name: list_changes(one.training, training) for name, one in SIZES.items()}
     name = min(changes, key=lambda one: len(changes[one]))
     said = f"the preset {name}"
     if not changes[name]:
@@ -115,4 +118,6 @@ def format_value(value: object) -> str:
         return "null"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(format_value(one) for one in value) + "]"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {format_value(one)}" for key, one in value.items()) + "}"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -15,18 +15,21 @@ from transforms.processes import count_workers
 def make_cohort(workspace: Workspace) -> None:
     """Write the synthetic cohort of `params.yaml` under `raw/` and its truth under `truth/`."""
     from assets.progress import terminal_progress
+    from transforms.describe.formatting import plural
     from transforms.synth.cohort import write_cohort
 
     settings = workspace.settings
     say("▶ synthetic cohort")
     with terminal_progress() as progress:
-        write_cohort(
+        former_count = write_cohort(
             settings.synth,
             workspace.path / "raw",
             workspace.path / "truth",
             worker_count=count_workers(settings.runtime.worker_count),
             progress=progress,
         )
+    if former_count:
+        say(f"  replaced the former synthetic cohort: {plural(former_count, 'recording')} removed")
 
 
 def synth(
@@ -52,9 +55,9 @@ def synth(
     The videos go to `raw/` as `synth` in `params.yaml` describes; masks, boxes and gait phase go
     to `truth/` for scoring. The same seed gives the same cohort.
 
-    A cohort of spinal deformity filmed by two cameras that start at different moments has
-    `participants: {asd: 27, dhs: 9, lcs: 6, hipoa: 2}`, `views: [front, side]`,
-    `start_spread_s: 1.0` and `duration_s: 6.0` there; see docs/params.md.
+    What `raw/` holds of another synthetic cohort is replaced; files that are not from one are
+    refused and left alone. For patients with spinal deformity filmed by two cameras that start at
+    different moments: `gaitworks preset spinal_deformity --write`; see docs/params.md.
     """
     workspace = workspace_of(context)
     if silhouettes is None:

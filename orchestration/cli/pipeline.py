@@ -12,7 +12,7 @@ import typer
 
 from assets.catalogue import STAGES
 from assets.stage import Stage, label
-from assets.states import list_states
+from assets.states import list_states, say_states
 from assets.verification import find_damage, published_outputs
 from orchestration.cli.cohort import make_cohort
 from orchestration.cli.console import print_json, say, workspace_of
@@ -87,6 +87,9 @@ def demo(context: typer.Context) -> None:
 
 def status(
     context: typer.Context,
+    names_all: Annotated[
+        bool, typer.Option("--all", help="Name every experiment, however many are alike.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say of every stage whether it is fresh, stale, missing or waiting.
@@ -98,8 +101,8 @@ def status(
     if json:
         print_json(states)
         return
-    for name, state in states.items():
-        typer.echo(f"{state:8} {name}")
+    for line in say_states(states, names_all=names_all):
+        typer.echo(line)
 
 
 def verify(context: typer.Context) -> None:

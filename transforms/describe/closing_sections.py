@@ -16,6 +16,7 @@ from transforms.describe.page import (
     Text,
     rows_table,
 )
+from transforms.labels import SCOLIOSIS, SPINAL_DEFORMITY
 
 _QUESTIONS: Final = {
     "any_abnormality": "Positive and neutral together against negative. Sensitivity: of those with "
@@ -25,6 +26,11 @@ _QUESTIONS: Final = {
     "asd": "Adult spinal deformity (asd) against the other diagnoses together (non_asd). "
     "Sensitivity: of those with the deformity, the share that was found. Specificity: of the "
     "others, the share that was left alone.",
+}
+
+_DRAWN_FROM: Final = {
+    SCOLIOSIS.name: "drawn from published summary figures",
+    SPINAL_DEFORMITY.name: "and what sets their groups apart is ours, from no publication",
 }
 
 
@@ -75,7 +81,7 @@ def reading_section(material: Material) -> Section:
     if material.is_synthetic:
         limits.append(
             Text(
-                "The walkers of this cohort are synthetic, drawn from published summary figures. "
+                f"The walkers of this cohort are synthetic, {_DRAWN_FROM[material.scheme.name]}. "
                 "The results show that the pipeline is sound from video to metric. They are not "
                 f"evidence about {material.scheme.name} or about any patient."
             )

@@ -5,6 +5,7 @@ Each function returns a matplotlib figure for `style.figure_to_svg` or `style.fi
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
@@ -30,6 +31,7 @@ HISTORY_COLUMNS: Final = (
     "selection_accuracy",
 )
 _MOST_POINTS: Final = 400
+_TITLE_LENGTH: Final = 28  # letters over a third of the forest plot
 _LOSSES: Final[dict[str, tuple[str, str, str]]] = {  # column -> name, colour, line style
     "loss": ("total", INK, "solid"),
     "cross_entropy": ("cross-entropy", SERIES[0], "dashed"),
@@ -144,9 +146,8 @@ def draw_metric_intervals(
     models = sorted({str(one["model"]) for one in experiments})
     for question, row in zip(questions, panels, strict=True):
         for (metric, metric_title), axes in zip(FOREST_METRICS.items(), row, strict=True):
-            # Where one question is asked, the caption says which: the titles would touch.
-            title = f"{metric_title}, {QUESTIONS[question]}" if questions[1:] else metric_title
-            axes.set_title(title, fontsize=9)
+            title = f"{metric_title}, {QUESTIONS[question]}"
+            axes.set_title(fill(title, _TITLE_LENGTH), fontsize=9)
             for place, one in enumerate(experiments):
                 found = one["units"][unit]["metrics"].get(f"{question}/{metric}", {})
                 colour = SERIES[models.index(str(one["model"])) % len(SERIES)]

@@ -24,7 +24,7 @@ from transforms.describe.page import (
     Section,
     Table,
     Text,
-    open_some,
+    part_or_drawer,
     rows_table,
     svg_picture,
 )
@@ -55,7 +55,8 @@ def experiment_section(material: Material) -> Section:
             _forest(judged, material.scheme),
             _headline_table(judged, material.scheme),
         ]
-    blocks += open_some(_experiment_group(one) for one in material.experiments)
+    count = len(material.experiments)
+    blocks += [_experiment_group(one, among=count) for one in material.experiments]
     if judged and material.scheme == SCOLIOSIS:
         blocks.append(_published_box(judged))
     return Section("experiments", "Experiments", tuple(blocks))
@@ -109,7 +110,7 @@ def _value(metrics: dict[str, Any], unit: str, name: str) -> str:
     return NOTHING if found is None else format_interval(found)
 
 
-def _experiment_group(experiment: Experiment) -> Group:
+def _experiment_group(experiment: Experiment, *, among: int) -> Group:
     blocks: list[Block] = []
     metrics = experiment.metrics
     if experiment.history is None:
@@ -126,7 +127,7 @@ def _experiment_group(experiment: Experiment) -> Group:
         blocks += [_diagnosis_table(metrics, by_diagnosis)] if by_diagnosis else []
         points = operating_group(metrics)
         blocks += [points] if points else []
-    return Group("part", experiment.name, tuple(blocks))
+    return part_or_drawer(experiment.name, tuple(blocks), among=among)
 
 
 def _curves(history: pl.DataFrame) -> Picture:

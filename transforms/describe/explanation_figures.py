@@ -55,15 +55,16 @@ def draw_explanation(groups: Sequence[Group], method: str) -> "Figure":
     """Draw a row per predicted class: the mean map of the whole walk, then of each phase.
 
     Maps lie over the mean silhouette. All of a row but the first share one scale; the first has
-    its own. Phases are left blank where too few people walk with a clear rhythm.
+    its own. Phases are left blank where too few people walk with a clear rhythm, and are not
+    named where that is so in every row.
     """
-    columns = 1 + PHASE_COUNT
+    cycles = [_mean_phases(group, method) for group in groups]
+    has_phases = any(cycle is not None for cycle in cycles)
     figure = new_figure(9.4, 0.5 + 1.62 * len(groups))
-    panels = figure.subplots(len(groups), columns, squeeze=False)
-    for group, axes_row in zip(groups, panels, strict=True):
+    panels = figure.subplots(len(groups), 1 + PHASE_COUNT, squeeze=False)
+    for group, cycle, axes_row in zip(groups, cycles, panels, strict=True):
         whole = _mean_whole(group, method)
         draw_map(axes_row[0], *whole, end_of_scale(whole[1]))
-        cycle = _mean_phases(group, method)
         for phase, axes in enumerate(axes_row[1:]):
             if cycle is None:
                 axes.set_axis_off()
@@ -76,9 +77,12 @@ def draw_explanation(groups: Sequence[Group], method: str) -> "Figure":
             fontsize=8,
         )
     panels[0][0].set_title("whole walk", fontsize=8, loc="center")
-    for phase, axes in enumerate(panels[0][1:]):
-        axes.set_title(f"{phase}/{PHASE_COUNT}", fontsize=8, loc="center")
-    figure.suptitle(f"{METHOD_TITLES[method]}, {groups[0].view} view", fontsize=10)
+    place = {"x": 0.01, "ha": "left"}
+    if has_phases:
+        place = {"x": 0.5, "ha": "center"}
+        for phase, axes in enumerate(panels[0][1:]):
+            axes.set_title(f"{phase}/{PHASE_COUNT}", fontsize=8, loc="center")
+    figure.suptitle(f"{METHOD_TITLES[method]}, {groups[0].view} view", fontsize=10, **place)
     return figure
 
 

@@ -3,7 +3,7 @@
 Nothing is computed here: tables and pictures come from `training.explain`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final, Protocol
 
 import polars as pl
@@ -20,7 +20,7 @@ from transforms.describe.page import (
     Table,
     Terms,
     Text,
-    open_some,
+    part_or_drawer,
     png_picture,
     rows_table,
     svg_picture,
@@ -52,6 +52,7 @@ def explanation_section(material: Explained) -> Section:
         missing = Missing("No model has been explained yet.", "gaitworks run model_explanation")
         return Section("explanation", _TITLE, (missing,))
     pictured = {one.name for one in _choose_pictured(found)}
+    methods = {method for one in found for method in _methods_of(one)}
     blocks: list[Block] = [
         Text(
             "Maps of a sample of the test side, averaged over people: each sequence adds up to 1, "
@@ -59,12 +60,20 @@ def explanation_section(material: Explained) -> Section:
             "predicted. Read the verdicts first: a map that fails its checks shows something else "
             "than what the model has learnt."
         ),
-        Statements(tuple(_judge(one, method) for one in found for method in _list_methods(one))),
-        _terms(),
-        Group("box", "What the maps do not show", _limits()),
+        Statements(tuple(_judge(one, method) for one in found for method in _methods_of(one))),
+        _terms(methods),
+        Group("box", "What the maps do not show", _limits(methods)),
     ]
-    blocks += open_some(_experiment_group(one, has_pictures=one.name in pictured) for one in found)
+    blocks += [
+        _experiment_group(one, has_pictures=one.name in pictured, among=len(found)) for one in found
+    ]
     return Section("explanation", _TITLE, tuple(blocks))
+
+
+def _methods_of(one: Explanation) -> list[str]:
+    """Return the maps that were made of a model; of clips there is the evidence alone."""
+    made = set(one.shares["method"])
+    return [method for method in _METHOD_NAMES if method in made]
 
 
 def _choose_pictured(found: Sequence[Explanation]) -> list[Explanation]:
@@ -76,12 +85,6 @@ def _choose_pictured(found: Sequence[Explanation]) -> list[Explanation]:
         turns.append((seen.get(model, 0), place))
         seen[model] = seen.get(model, 0) + 1
     return [found[place] for _, place in sorted(turns)[:PICTURED]]
-
-
-def _list_methods(one: Explanation) -> list[str]:
-    """Return the kinds of maps that a model has: one of clips has evidence only."""
-    mapped = set(one.shares["method"])
-    return [method for method in _METHOD_NAMES if method in mapped]
 
 
 def _judge(one: Explanation, method: str) -> Statement:
@@ -106,26 +109,20 @@ def _say_check(row: dict[str, Any]) -> str:
     )
 
 
-def _terms() -> Terms:
+def _terms(methods: Collection[str]) -> Terms:
+    maps = {
+        "attention": "The sum of squares over the channels of the backbone's last stage, the kind "
+        "of map in Figure 5 of the Scoliosis1K paper. It knows no class and no head.",
+        "grad_cam": "Activations of the last stage weighted by the gradient of the predicted "
+        "class. Behind a maximum over time only the frames that hold it have a gradient, behind "
+        "attention each as its weight: the map of the sequence is divided among them.",
+        "evidence": "The predicted class's score above the mean of the others, carried back to the "
+        "pixels: how much each raises it, to first order, by differing from the mean silhouette of "
+        "the sample.",
+    }
     return Terms(
         (
-            (
-                "Attention",
-                "The sum of squares over the channels of the backbone's last stage, the kind of "
-                "map in Figure 5 of the Scoliosis1K paper. It knows no class and no head.",
-            ),
-            (
-                "Grad-CAM",
-                "Activations of the last stage weighted by the gradient of the predicted class. "
-                "Behind a maximum over time only the frames that hold it have a gradient, behind "
-                "attention each as its weight: the map of the sequence is divided among them.",
-            ),
-            (
-                "Evidence",
-                "The predicted class's score above the mean of the others, carried back to the "
-                "pixels: how much each raises it, to first order, by differing from the mean "
-                "silhouette of the sample.",
-            ),
+            *((_METHOD_NAMES[method], maps[method]) for method in maps if method in methods),
             (
                 "All weights, or head, randomised",
                 "The map is made again with weights drawn anew. It has to change: the rank "
@@ -145,29 +142,35 @@ def _terms() -> Terms:
     )
 
 
-def _limits() -> tuple[Block, ...]:
+def _limits(methods: Collection[str]) -> tuple[Block, ...]:
+    # Attention and Grad-CAM are of models of walks, which take frames as a set.
+    is_of_sets = "attention" in methods
+    last_stage = (
+        "A cell of the last stage sees 41 x 41 pixels of 64 x 44: attention and Grad-CAM can stand "
+        "two bands away from what they respond to. On walkers of whom one region alone tells the "
+        "class, evidence found that region in 5 of 5 small models, attention in 2 and Grad-CAM in "
+        "1 (docs/explanation.md). "
+    )
     return (
         Text(
             "A share is no cause: it says where the model's score comes from, not where the "
-            "disease is, and nothing about a single child. A model that reads age, height or "
+            "disease is, and nothing about a single person. A model that reads age, height or "
             "clothing has a map too."
         ),
         Text(
-            "A cell of the last stage sees 41 x 41 pixels of 64 x 44: attention and Grad-CAM can "
-            "stand two bands away from what they respond to. On walkers of whom one region alone "
-            "tells the class, evidence found that region in 5 of 5 small models, attention in 2 "
-            "and Grad-CAM in 1 (docs/explanation.md). Bands are heights, not organs: a hand "
-            "beside the pelvis counts as pelvis."
+            (last_stage if is_of_sets else "")
+            + "Bands are heights, not organs: a hand beside the pelvis counts as pelvis."
         ),
         Text(
-            "The models are blind to the order of frames. Phases say in which part of the cycle "
-            "the frames lie that the score comes from, not that the model follows a movement. "
+            ("The models are blind to the order of frames. " if is_of_sets else "")
+            + "Phases say in which part of the cycle the frames lie that the score comes from, not "
+            "that the model follows a movement. "
             "From the side left and right steps look alike: there the cycle's halves are one."
         ),
     )
 
 
-def _experiment_group(one: Explanation, *, has_pictures: bool) -> Group:
+def _experiment_group(one: Explanation, *, has_pictures: bool, among: int) -> Group:
     explained = [
         f"{plural(group['sequences'], 'sequence')} of {plural(group['participants'], 'person')} "
         f"predicted {group['predicted']} ({group['view']} view), {group['right']} rightly, "
@@ -206,7 +209,7 @@ def _experiment_group(one: Explanation, *, has_pictures: bool) -> Group:
     )
     if phases.height:
         blocks.append(Group("drawer", "Over the gait cycle", (_phase_table(phases),)))
-    return Group("part", one.name, tuple(blocks))
+    return part_or_drawer(one.name, tuple(blocks), among=among)
 
 
 def _picture(name: str, png: bytes) -> Block:
@@ -222,9 +225,11 @@ def _picture(name: str, png: bytes) -> Block:
     title = METHOD_TITLES.get(method, method)
     return png_picture(
         png,
-        f"{title}, {view} view: a row per predicted class, the whole walk and eight phases.",
-        f"{title}, {view} view. Means over people on their mean silhouette; the first column has "
-        "a scale of its own, the phases of a row share one.",
+        f"{title}, {view} view: a row per predicted class, the whole walk and, where there is a "
+        "clear rhythm, eight phases.",
+        f"{title}, {view} view. Means over people on their mean silhouette. The whole walk has a "
+        "scale of its own; eight phases of the gait cycle, drawn where enough people walk with a "
+        "clear rhythm, share one.",
     )
 
 

@@ -4,8 +4,8 @@ How a piece looks is the template's and the style sheet's business.
 """
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Literal
 
 import polars as pl
@@ -123,18 +123,8 @@ class Group:
     blocks: "tuple[Block, ...]"
 
 
-MOST_OPEN: Final = 6
-"""Of more groups of a kind than these, a page shows the titles and opens them on demand."""
-
-
-def open_some(groups: Iterable["Group"]) -> list["Group"]:
-    """Return groups of a kind as parts of the page, or as drawers where there are many."""
-    found = list(groups)
-    if len(found) <= MOST_OPEN:
-        return found
-    return [replace(one, form="drawer") for one in found]
-
-
+_MOST_OPEN: Final = 8
+"""Parts that a section shows at once; of more, each is a drawer."""
 Block = (
     Text | Tiles | Statements | Table | Matrix | Picture | Terms | Code | Missing | Group
 )  # what a section may hold
@@ -147,6 +137,11 @@ class Section:
     anchor: str
     title: str
     blocks: tuple[Block, ...]
+
+
+def part_or_drawer(title: str, blocks: "tuple[Block, ...]", *, among: int) -> Group:
+    """Return one of `among` parts of a section: open, or a drawer where there are many."""
+    return Group("part" if among <= _MOST_OPEN else "drawer", title, blocks)
 
 
 def svg_picture(svg: str, alternative: str, caption: str) -> Picture:

@@ -139,7 +139,8 @@ def _folds_statement(split: pl.DataFrame) -> Statement:
         some = test.filter(pl.col("label") == label).group_by("variant")
         counts = some.agg(pl.col("participant_id").n_unique().alias("people"))["people"].to_list()
         counts += [0] * (len(folds) - len(counts))
-        spans.append(f"{min(counts):,} to {max(counts):,} {label}")
+        fewest, most = min(counts), max(counts)
+        spans.append(f"{fewest:,} {'' if fewest == most else f'to {most:,} '}{label}")
     detail = (
         f"Counted from the split table: {plural(everyone, 'participant')} in "
         f"{plural(len(folds), 'fold')}, {never:,} tested never, {more:,} more than once. "

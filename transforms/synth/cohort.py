@@ -56,11 +56,14 @@ def write_cohort(
     *,
     worker_count: int,
     progress: Progress,
-) -> None:
+) -> int:
     """Write `raw_root/<batch_id>/` and `truth_root/<batch_id>/` for every batch of the cohort.
 
     Finished recordings of the same plan are kept; what an earlier cohort left is replaced. The
     bytes follow from the settings alone, not from the number of workers.
+
+    Returns:
+        How many recordings of an earlier cohort were removed.
 
     Raises:
         RefusalError: `raw_root` holds something this function did not write, or that was changed
@@ -69,7 +72,7 @@ def write_cohort(
     """
     batches = plan_cohort(settings)
     _refuse_foreign_files(raw_root, truth_root)
-    _remove_former_cohort(batches, raw_root, truth_root)
+    former_count = _remove_former_cohort(batches, raw_root, truth_root)
     jobs: list[_Job] = []
     for batch in batches:
         open_plans = [
@@ -92,6 +95,7 @@ def write_cohort(
             write_tables_entry(truth_root, batch.batch_id, tables)
             for name, data in tables.items():
                 write_bytes_atomic(raw_root / batch.batch_id / name, data)
+    return former_count
 
 
 def _video_path(raw_root: Path, batch_id: str, recording_id: str) -> Path:
@@ -189,8 +193,8 @@ def _foreign_files(batch_directory: Path, truth_root: Path) -> Iterable[Path]:
             yield path
 
 
-def _remove_former_cohort(batches: list[BatchPlan], raw_root: Path, truth_root: Path) -> None:
-    """Remove recordings and batches that an earlier cohort had and this one has not.
+def _remove_former_cohort(batches: list[BatchPlan], raw_root: Path, truth_root: Path) -> int:
+    """Remove recordings and batches that an earlier cohort had and this one has not; count them.
 
     Everything in `raw_root` is ours by now; see `_refuse_foreign_files`.
     """
@@ -203,6 +207,7 @@ def _remove_former_cohort(batches: list[BatchPlan], raw_root: Path, truth_root: 
         for path in root.glob("*")
         if path.is_dir() and not path.name.startswith(".")
     }
+    former_count = 0
     for batch_id in sorted(present):
         wanted = planned.get(batch_id, set())
         former = [name for name in list_entries(truth_root, batch_id) if name not in wanted]
@@ -211,6 +216,7 @@ def _remove_former_cohort(batches: list[BatchPlan], raw_root: Path, truth_root: 
         for recording_id in former:
             _video_path(raw_root, batch_id, recording_id).unlink(missing_ok=True)
             remove_entry(truth_root, batch_id, recording_id)
+        former_count += len(former)
         if batch_id not in planned:
             shutil.rmtree(raw_root / batch_id, ignore_errors=True)
             shutil.rmtree(truth_root / batch_id, ignore_errors=True)
@@ -218,6 +224,7 @@ def _remove_former_cohort(batches: list[BatchPlan], raw_root: Path, truth_root: 
         for root in (raw_root, truth_root):
             for leftover in (root / batch_id).rglob(f"{_TEMPORARY_PREFIX}*"):
                 leftover.unlink()
+    return former_count
 
 
 def _batch_tables(batch: BatchPlan, settings: SynthSettings) -> dict[str, bytes]:

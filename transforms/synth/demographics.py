@@ -35,6 +35,9 @@ DEFORMITY_STATISTICS: Final = {
     "hipoa": ClassStatistics((67.5, 7.0), (153.5, 7.5), (56.0, 9.5), 4, 1, (0.60, 0.20)),
 }
 
+DEFORMITY_PARTICIPANTS: Final = {"asd": 27, "dhs": 9, "lcs": 6, "hipoa": 2}
+"""How many of each group the published dual-view cohort has."""
+
 STATISTICS: Final = CLASS_STATISTICS | DEFORMITY_STATISTICS
 """Of every label, in the order in which participants are drawn."""
 

@@ -10,7 +10,7 @@ from typing import Final, Literal
 import numpy as np
 
 from transforms.errors import SettingsError
-from transforms.synth.demographics import ELDERLY, count_females
+from transforms.synth.demographics import DEFORMITY_PARTICIPANTS, ELDERLY, count_females
 from transforms.synth.draws import draw_normal, generator_for
 from transforms.synth.identity import Identity, draw_elderly
 from transforms.synth.plan import draw_pseudonym, draw_start, plan_participants
@@ -119,8 +119,8 @@ SCOLIOSIS1K_SHAPE: Final = CohortShape(
 
 # A dual-view cohort of patients; one walk each, as long as a walk of Scoliosis1K, is ours.
 SPINAL_DEFORMITY_SHAPE: Final = CohortShape(
-    participants={"asd": 27, "dhs": 9, "lcs": 6, "hipoa": 2},
-    sequences={"asd": 27, "dhs": 9, "lcs": 6, "hipoa": 2},
+    participants=DEFORMITY_PARTICIPANTS,
+    sequences=DEFORMITY_PARTICIPANTS,
     views=("front", "side"),
     start_spread_s=1.0,
 )

@@ -4,7 +4,7 @@ import pytest
 
 from assets.partitions import Partitioning
 from assets.stage import Source, Stage, lineage_of
-from assets.states import list_states
+from assets.states import list_states, say_states
 from assets.workspace import Workspace
 from transforms.manifest import write_manifest
 
@@ -60,3 +60,18 @@ def test_what_lies_behind_something_stale_waits_and_is_fresh_if_that_comes_out_a
     (root / "params.yaml").write_text("splits: {seed: 1}")
     (root / "data" / "packed" / "manifest.json").unlink()
     assert states(root) == ["fresh", "fresh", "stale", "stale"]
+
+
+def test_many_alike_share_a_line_and_the_odd_ones_are_named() -> None:
+    states = {"splits": "fresh"} | {f"model/{number}": "fresh" for number in range(12)}
+    assert say_states(states) == ["fresh    splits", "fresh    model: all 12"]
+    states |= {"model/3": "stale", "model/5": "stale", "score": "missing"}
+    assert say_states(states) == [
+        "fresh    splits",
+        "fresh    model: 10 of 12",
+        "stale    model/3",
+        "stale    model/5",
+        "missing  score",
+    ]
+    assert say_states(states, names_all=True)[1] == "fresh    model/0"
+    assert len(say_states(states, names_all=True)) == len(states)

@@ -7,7 +7,7 @@ from typing import NoReturn
 import pytest
 
 from orchestration.runner import Outcome, select_stages
-from transforms.errors import SettingsError
+from transforms.errors import InputError, SettingsError
 
 # Typer takes names from Click that Click will drop.
 pytestmark = pytest.mark.filterwarnings("ignore:'click.utils")
@@ -34,6 +34,16 @@ def test_only_more_than_one_step_is_summed_up(
 
     _sum_up(outcomes(*built))
     assert capsys.readouterr().err == said
+
+
+def test_a_reason_that_many_partitions_share_is_said_once() -> None:
+    from assets.experiments import TRAINED_MODEL
+    from orchestration.runner import _sum_up
+
+    failures = [InputError("no clip", where="clips"), InputError("no clip", where="clips")]
+    error = _sum_up([*failures, InputError("a lost file", where="shard")], TRAINED_MODEL, 30)
+    assert error.what == "3 of 30 partitions of trained_model failed"
+    assert error.found == "clips: no clip; shard: a lost file"
 
 
 def test_a_stage_that_does_not_exist_is_refused_with_one_that_may_be_meant() -> None:

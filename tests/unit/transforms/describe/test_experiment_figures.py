@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,15 @@ def test_an_undefined_metric_is_said_to_be_so() -> None:
     axes = draw_metric_intervals([one]).axes
     assert [[text.get_text() for text in some.texts] for some in axes[:2]] == [[], ["undefined"]]
     assert list(axes[0].lines[0].get_xdata()) == [0.2, 0.9]
+
+
+def test_titles_of_the_forest_plot_stay_apart() -> None:
+    metrics = {"asd/sensitivity": {"value": 0.5, "low": 0.2, "high": 0.9}}
+    one = {"model": "m", "variant": "v", "seed": 0, "units": {"participant": {"metrics": metrics}}}
+    figure = draw_metric_intervals([one])
+    figure.canvas.draw()
+    boxes = [axes.title.get_window_extent() for axes in figure.axes]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 def test_previews_keep_their_limit(tmp_path: Path) -> None:

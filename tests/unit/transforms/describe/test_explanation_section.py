@@ -109,6 +109,18 @@ def test_a_map_holds_only_if_every_check_of_it_does() -> None:
     assert statuses(explanation(checks=checks(0.1, 0.9, None))) == ["holds", "holds", "not checked"]
 
 
+def test_only_maps_that_were_made_are_judged_and_explained() -> None:
+    shares = explanation().shares.filter(pl.col("method") == "evidence")
+    of_clips = explanation(shares=shares, pictures={"evidence-front": b"png"})
+    assert statuses(of_clips) == ["holds"]
+    page = load_template("report.html.jinja").render(title="t", sections=(section(of_clips),))
+    assert "Grad-CAM" not in page
+    assert "blind to the order of frames" not in page  # a model of clips is not
+    page = load_template("report.html.jinja").render(title="t", sections=(section(explanation()),))
+    assert "Grad-CAM" in page
+    assert "blind to the order of frames" in page
+
+
 def test_the_statement_says_what_was_compared() -> None:
     block = next(one for one in section(explanation()).blocks if isinstance(one, Statements))
     assert "rank correlation 0.10, must be below 0.50" in block.statements[0].detail
@@ -214,10 +226,10 @@ def test_a_picture_is_the_same_bytes_each_time() -> None:
 def test_phases_of_too_few_people_are_left_blank() -> None:
     walkers, others = explain(2), explain(6, has_phases=False)[2:]
     figure = draw_explanation(group_sequences(walkers + others), "evidence")
-    drawn = [bool(axes.images) for axes in figure.axes]
-    assert drawn == [True] + [False] * 8
+    assert [bool(axes.images) for axes in figure.axes] == [True] + [False] * 8
+    assert [axes.get_title() for axes in figure.axes] == ["whole walk"] + [""] * 8
     figure = draw_explanation(group_sequences(explain(6)), "evidence")
-    assert all(axes.images for axes in figure.axes)
+    assert all(axes.images and axes.get_title() for axes in figure.axes)
 
 
 def test_the_warm_place_is_where_the_map_is() -> None:

@@ -1,6 +1,6 @@
 import polars as pl
 
-from transforms.describe.page import MOST_OPEN, Group, Matrix, open_some, rows_table, table_of
+from transforms.describe.page import Matrix, part_or_drawer, rows_table, table_of
 
 
 def test_numbers_are_set_flush_right() -> None:
@@ -27,8 +27,5 @@ def test_shares_are_of_the_row() -> None:
     assert [matrix.share(0, 1), matrix.share(1, 0)] == [0.25, 0.0]
 
 
-def test_many_groups_are_opened_on_demand() -> None:
-    groups = [Group("part", str(number), ()) for number in range(MOST_OPEN + 1)]
-    assert open_some(groups[1:]) == groups[1:]
-    assert {one.form for one in open_some(groups)} == {"drawer"}
-    assert [one.title for one in open_some(groups)] == [one.title for one in groups]
+def test_of_many_parts_each_is_a_drawer() -> None:
+    assert [part_or_drawer("one", (), among=count).form for count in (8, 9)] == ["part", "drawer"]

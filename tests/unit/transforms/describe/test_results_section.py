@@ -26,7 +26,7 @@ from transforms.describe.results_tables import (
 from transforms.describe.results_words import say_models, say_ratios, say_systems
 from transforms.errors import InputError
 from transforms.metrics.metrics import summarise_predictions
-from transforms.presets import find_preset
+from transforms.presets import SIZES
 from transforms.settings import EvaluationSettings
 
 R2, R8, R16 = "ratio_1_1_2", "ratio_1_1_8", "ratio_1_1_16"
@@ -216,7 +216,7 @@ def test_the_page_holds_the_three_tables_each_with_a_sentence():
 
 def test_the_page_names_the_preset_and_what_differs_from_it():
     whole = material([experiment("sconet", R8, 0, right)])
-    training = find_preset("tiny").training.model_dump(mode="json")
+    training = SIZES["tiny"].training.model_dump(mode="json")
     whole.inputs.settings["training"] = training
     assert "Trained with the preset tiny: 80 steps" in results_section(whole).blocks[0].text
     whole.inputs.settings["training"] = training | {"steps": 90}

@@ -27,8 +27,8 @@ TINY = SynthSettings.model_validate(
 )
 
 
-def _write(root: Path, settings: SynthSettings = TINY, worker_count: int = 1) -> None:
-    write_cohort(
+def _write(root: Path, settings: SynthSettings = TINY, worker_count: int = 1) -> int:
+    return write_cohort(
         settings,
         root / "raw",
         root / "truth",
@@ -43,6 +43,10 @@ def _contents(root: Path) -> dict[str, bytes]:
         for path in sorted(root.rglob("*"))
         if path.is_file()
     }
+
+
+def _videos(root: Path) -> set[str]:
+    return {name for name in _contents(root) if name.endswith(".mp4")}
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -195,10 +199,12 @@ def test_a_changed_cohort_replaces_the_former_one(
     tmp_path: Path, change: dict[str, object]
 ) -> None:
     settings = SynthSettings.model_validate({**TINY.model_dump(), **change})
-    _write(tmp_path / "changed")
-    _write(tmp_path / "changed", settings)
+    assert _write(tmp_path / "changed") == 0
+    former = _videos(tmp_path / "changed")
+    removed_count = _write(tmp_path / "changed", settings)
     _write(tmp_path / "fresh", settings)
     assert _contents(tmp_path / "changed") == _contents(tmp_path / "fresh")
+    assert removed_count == len(former - _videos(tmp_path / "fresh"))
 
 
 @pytest.mark.parametrize(
