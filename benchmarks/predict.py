@@ -1,13 +1,14 @@
 """Seconds of `gaitworks predict`, whole command and stage by stage, beside the published 90 s.
 
-    python benchmarks/predict.py --workspace DIR [--rounds N] [--model EXPERIMENT] [--video FILE]
-        [--models DIR [--pair PAIR]]
+    python benchmarks/predict.py --workspace DIR [--rounds N] [--model EXPERIMENT]
+        [--video FILE [FILE2]] [--models DIR [--pair PAIR]]
 
 `--workspace` is one that the demo has finished; without `--video` its first video is judged, which
-is the demo's size. With `--models`, a folder with the files of `weights.toml`, extraction uses real
-backends, from a copy of the workspace's settings. Each round starts the command anew, answer and
-page written; one more round before them fills the file cache. Beside wall time the processor time
-of all processes is given: on a machine that does something else too, wall time says little.
+is the demo's size. Two videos are the front and the side view, for a model of both. With
+`--models`, a folder with the files of `weights.toml`, extraction uses real backends, from a copy of
+the workspace's settings. Each round starts the command anew, answer and page written; one more
+round before them fills the file cache. Beside wall time the processor time of all processes is
+given: on a machine that does something else too, wall time says little.
 """
 
 import argparse
@@ -73,14 +74,18 @@ def judge(arguments: list[str], output: Path) -> dict[str, float]:
         "whole command": wall_s,
         "whole command, processor": processor_s,
         **{f"here: {name}": seconds for name, seconds in timing["here_s"].items()},
-        **{f"extraction: {name}": seconds for name, seconds in timing["extraction_s"].items()},
+        **{
+            f"extraction of video {number}: {name}": seconds
+            for number, stages in enumerate(timing["extraction_s"], start=1)
+            for name, seconds in stages.items()
+        },
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--workspace", type=Path, required=True)
-    parser.add_argument("--video", type=Path)
+    parser.add_argument("--video", type=Path, nargs="+")
     parser.add_argument("--model")
     parser.add_argument("--models", type=Path)
     parser.add_argument("--pair", choices=PAIRS, default="yolo11+pphumanseg")
@@ -88,20 +93,20 @@ def main() -> None:
     parser.add_argument("options", nargs="*", help="for the command, after --")
     options = parser.parse_args()
     source = options.workspace.resolve()
-    video = options.video or sorted((source / "raw").glob("*/videos/*.mp4"))[0]
+    videos = options.video or sorted((source / "raw").glob("*/videos/*.mp4"))[:1]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         workspace, output = folder / "workspace", folder / "answer"
         copy_workspace(source, workspace, options.models, options.pair)
         model = options.model or sorted((source / EXPERIMENTS_FOLDER).iterdir())[0].name
-        arguments = ["-C", str(workspace), "predict", str(video.resolve()), "--model", model]
-        arguments += options.options
+        arguments = ["-C", str(workspace), "predict", *(str(one.resolve()) for one in videos)]
+        arguments += ["--model", model, *options.options]
         rounds = [judge(arguments, output) for _ in range(1 + options.rounds)][1:]
         answers = json.loads((output / "prediction.json").read_bytes())
-    frames = answers["videos"][0]["frames"]
-    kept = answers["videos"][0]["kept_frames"]
     load = os.getloadavg()[0]
-    print(f"{video.name}: {frames} frames, {kept} judged, {model}; {options.rounds} rounds")
+    for one in answers["videos"]:
+        print(f"{one['file']}: {one['frames']} frames, {one['kept_frames']} usable")
+    print(f"{model}; {options.rounds} rounds")
     print(f"{os.cpu_count()} cores, load average {load:.1f} (about 1 to 2 is this command alone)\n")
     print("| seconds | median | lowest |\n|---|---|---|")
     for stage in rounds[0]:
