@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from assets.partitions import Partitioning
-from assets.stage import Stage, input_partitions, is_fresh, label
+from assets.stage import REMARK, Stage, input_partitions, is_fresh, label
 from assets.workspace import Workspace
-from transforms.errors import InputError
+from transforms.errors import InputError, IntegrityError
+from transforms.manifest import read_manifest
 
 FRESH: Final = "fresh"
 WAITING: Final = "waiting"
@@ -23,6 +24,20 @@ def list_states(workspace: Workspace, stages: Sequence[Stage]) -> dict[str, str]
                 state = WAITING
             states[label(stage, key)] = state
     return states
+
+
+def list_remarks(workspace: Workspace, stages: Sequence[Stage]) -> dict[str, str]:
+    """Return what published partitions say of themselves, of those that say something."""
+    remarks: dict[str, str] = {}
+    for stage in stages:
+        for key in _existing_partitions(workspace, stage):
+            try:
+                facts = read_manifest(stage.directory(workspace, key))["facts"]
+            except IntegrityError:  # not built, or damaged, which its state says
+                continue
+            if remark := facts.get(REMARK):
+                remarks[label(stage, key)] = str(remark)
+    return remarks
 
 
 def _existing_partitions(workspace: Workspace, stage: Stage) -> list[str | None]:

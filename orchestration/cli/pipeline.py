@@ -12,7 +12,7 @@ import typer
 
 from assets.catalogue import STAGES
 from assets.stage import Stage, label
-from assets.states import list_states
+from assets.states import FRESH, WAITING, list_remarks, list_states
 from assets.verification import find_damage, published_outputs
 from orchestration.cli.cohort import make_cohort
 from orchestration.cli.console import print_json, say, workspace_of
@@ -94,12 +94,16 @@ def status(
     Waiting: built from what its inputs hold now, but one of these is to be built again. If that
     comes out as it was, what waits is fresh as it is.
     """
-    states = list_states(workspace_of(context), STAGES)
+    workspace = workspace_of(context)
+    states = list_states(workspace, STAGES)
     if json:
         print_json(states)
         return
+    remarks = list_remarks(workspace, STAGES)
     for name, state in states.items():
-        typer.echo(f"{state:8} {name}")
+        has_remark = name in remarks and state in (FRESH, WAITING)  # of what is there, not to come
+        remark = f" ({remarks[name]})" if has_remark else ""
+        typer.echo(f"{state:8} {name}{remark}")
 
 
 def verify(context: typer.Context) -> None:

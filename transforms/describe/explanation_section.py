@@ -27,7 +27,7 @@ from transforms.describe.page import (
 from transforms.describe.style import figure_to_svg
 from transforms.explanation.over_time import OVER_TIME_PICTURE
 from transforms.explanation.regions import REGIONS
-from transforms.explanation.results import Explanation
+from transforms.explanation.results import LEFT_OUT, Explanation
 
 PICTURED: Final = 6
 """Experiments shown with pictures: three of up to 74 kB each; of the others the tables."""
@@ -50,6 +50,18 @@ def explanation_section(material: Explained) -> Section:
     if not found:
         missing = Missing("No model has been explained yet.", "gaitworks run model_explanation")
         return Section("explanation", _TITLE, (missing,))
+    explained = [one for one in found if LEFT_OUT not in one.summary]
+    blocks: list[Block] = [
+        Text(f"{one.name} is not explained: {one.summary[LEFT_OUT]}.")
+        for one in found
+        if LEFT_OUT in one.summary
+    ]
+    if explained:
+        blocks += _describe(explained)
+    return Section("explanation", _TITLE, tuple(blocks))
+
+
+def _describe(found: Sequence[Explanation]) -> list[Block]:
     pictured = {one.name for one in _choose_pictured(found)}
     blocks: list[Block] = [
         Text(
@@ -58,12 +70,18 @@ def explanation_section(material: Explained) -> Section:
             "predicted. Read the verdicts first: a map that fails its checks shows something else "
             "than what the model has learnt."
         ),
-        Statements(tuple(_judge(one, method) for one in found for method in _METHOD_NAMES)),
+        Statements(
+            tuple(
+                _judge(one, method)
+                for one in found
+                for method in _METHOD_NAMES
+                if method in one.checks["method"]
+            )
+        ),
         _terms(),
         Group("box", "What the maps do not show", _limits()),
     ]
-    blocks += [_experiment_group(one, has_pictures=one.name in pictured) for one in found]
-    return Section("explanation", _TITLE, tuple(blocks))
+    return blocks + [_experiment_group(one, has_pictures=one.name in pictured) for one in found]
 
 
 def _choose_pictured(found: Sequence[Explanation]) -> list[Explanation]:

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from assets.partitions import Partitioning
-from assets.stage import Source, Stage, lineage_of
-from assets.states import list_states
+from assets.stage import REMARK, Source, Stage, lineage_of
+from assets.states import list_remarks, list_states
 from assets.workspace import Workspace
 from transforms.manifest import write_manifest
 
@@ -60,3 +60,14 @@ def test_what_lies_behind_something_stale_waits_and_is_fresh_if_that_comes_out_a
     (root / "params.yaml").write_text("splits: {seed: 1}")
     (root / "data" / "packed" / "manifest.json").unlink()
     assert states(root) == ["fresh", "fresh", "stale", "stale"]
+
+
+def test_a_stage_may_say_something_of_itself(root: Path) -> None:
+    workspace = Workspace(root=str(root))
+    assert list_remarks(workspace, STAGES) == {}
+    build(root, TAKEN)
+    folder = TAKEN.directory(workspace, "batch_002")
+    write_manifest(folder, kind="taken", facts={REMARK: "half of it"})
+    assert list_remarks(workspace, STAGES) == {"taken/batch_002": "half of it"}
+    (folder / "manifest.json").write_text("damaged")
+    assert list_remarks(workspace, STAGES) == {}
