@@ -43,7 +43,7 @@ RESULTS_REPORT: Final = Stage(
         MODEL_EXPLANATION,
     ),
     params=SNAPSHOT_SECTIONS,
-    code_version="5",
+    code_version="6",
 )
 
 
