@@ -95,6 +95,8 @@ def describe_explanation(directory: Path) -> Metadata:
     """Return where the model looks, and whether the maps that say so passed their checks."""
     import polars as pl
 
+    from transforms.explanation.results import LEFT_OUT
+
     summary = json.loads((directory / "explanation.json").read_bytes())
     checks = read_table(directory, "sanity_checks.parquet")
     groups = pl.DataFrame(summary["groups"])
@@ -102,7 +104,9 @@ def describe_explanation(directory: Path) -> Metadata:
         path.stem: show_png(path.read_bytes(), path.stem)
         for path in sorted(directory.glob("evidence-*.png"))
     }
+    left_out = {"not_explained": summary[LEFT_OUT]} if LEFT_OUT in summary else {}
     return {
+        **left_out,
         **pictures,
         "explained": show_table(groups),
         "sanity_checks": show_table(checks),

@@ -1,5 +1,6 @@
 """Experiments: one model, one variant, one seed, trained and then judged on the test side."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +13,7 @@ from assets.experiment_previews import describe_evaluation, describe_explanation
 from assets.materialise import materialise
 from assets.partitions import Partitioning, find_experiment
 from assets.splits import PARTICIPANT_SPLITS
-from assets.stage import PARTITION, Stage, stage_asset
+from assets.stage import PARTITION, REMARK, Stage, stage_asset
 from assets.training_process import run_job_in_run
 from assets.workspace import Workspace
 from transforms.layout import EVALUATION_FOLDER, EXPERIMENTS_FOLDER, MODEL_FOLDER
@@ -120,11 +121,13 @@ def model_explanation(
     """Where on the silhouette, and when in the walk, the model finds what decides its answer.
 
     Pictures are means over at least five people. The sanity checks tell whether a map depends on
-    what the model has learned at all; one that fails them should not be read.
+    what the model has learned at all; one that fails them should not be read. A model that reads
+    pictures of people is not explained, since its maps would show them.
     """
 
     def build(output: Path, progress: Progress) -> Mapping[str, Any]:
         from training.job import ExplanationJob
+        from transforms.explanation.results import LEFT_OUT, SUMMARY_NAME
 
         job = ExplanationJob(
             **_job_arguments(workspace, context.partition_key, output),
@@ -138,7 +141,8 @@ def model_explanation(
             progress=progress,
             launcher=workspace.settings.runtime.evaluation_launcher,
         )
-        return {}
+        left_out = json.loads((output / SUMMARY_NAME).read_bytes()).get(LEFT_OUT)
+        return {REMARK: f"not explained: {left_out}"} if left_out else {}
 
     return materialise(context, workspace, MODEL_EXPLANATION, build, describe_explanation)
 

@@ -30,7 +30,7 @@ DATASET_RELEASE: Final = Stage(
         RESULTS_REPORT,
     ),
     params=("release", *_DESCRIBED_SECTIONS),
-    code_version="3",
+    code_version="4",
 )
 
 

@@ -29,6 +29,8 @@ from transforms.manifest import directory_version, read_manifest, verify_directo
 PARTITION: Final = "{partition}"
 UNFINISHED: Final = "unfinished"
 """The fact in a manifest that lists what a run could not finish and the next one should."""
+REMARK: Final = "remark"
+"""The fact in a manifest that holds a sentence for whoever asks how the stage stands."""
 BUILT_TAG: Final = "gaitworks/built"
 """The tag that tells in the UI whether an asset waits for a person."""
 

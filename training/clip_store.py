@@ -7,6 +7,7 @@ A clip is some frames of the front and of the side sequence of one walk at the s
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import polars as pl
@@ -16,6 +17,7 @@ from training.frame_sampling import all_ordered
 from training.frame_store import FrameStore
 from transforms.dual_view.pairing import VIEWS
 from transforms.dual_view.rgb_shards import RgbClips
+from transforms.errors import IntegrityError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -97,7 +99,7 @@ class RgbClipStore:
 
     Args:
         directory: that of the clips.
-        clips: schema `CLIPS`.
+        clips: schema `CLIPS`, at least one, all with pictures.
 
     Raises:
         InputError: no pictures were cut.
@@ -107,6 +109,7 @@ class RgbClipStore:
     def __init__(self, directory: Path, clips: pl.DataFrame) -> None:
         self._pictures = RgbClips(directory)
         self._names = clips["clip_id"].to_list()
+        self._frame_count = len(clips["front_frames"][0])
         self._size_px = self._pictures.read(self._names[0], VIEWS[0]).shape[1]
 
     def __len__(self) -> int:
@@ -143,8 +146,9 @@ class RgbClipStore:
         batch = np.empty(shape, np.uint8) if out is None else out
         for sample, (position, chosen) in enumerate(zip(positions.tolist(), frames, strict=True)):
             for view, name in enumerate(VIEWS):
-                pictures = self._pictures.read(self._names[position], name)
-                batch[sample, view] = pictures[chosen][..., ::-1]  # from BGR
+                pictures = self._read_pictures(self._names[position], name)
+                for place, frame in enumerate(chosen):
+                    cv2.cvtColor(pictures[frame], cv2.COLOR_BGR2RGB, batch[sample, view, place])
         return batch
 
     def expand(self, packed: "Tensor") -> "Tensor":
@@ -153,5 +157,17 @@ class RgbClipStore:
 
     def read(self, position: int, *, cap: int) -> npt.NDArray[np.float32]:
         """Return one clip, at most `cap` frames of it, as a batch of one."""
-        count = self._pictures.read(self._names[position], VIEWS[0]).shape[0]
-        return self.gather(np.array([position]), all_ordered(count, cap)[None])
+        return self.gather(np.array([position]), all_ordered(self._frame_count, cap)[None])
+
+    def _read_pictures(self, clip_id: str, view: str) -> npt.NDArray[np.uint8]:
+        pictures = self._pictures.read(clip_id, view)
+        expected = (self._frame_count, self._size_px, self._size_px)
+        if pictures.shape[:3] != expected:
+            raise IntegrityError(
+                "pictures of another number or size than the other clips'",
+                where=f"{clip_id} {view}",
+                expected=expected,
+                found=pictures.shape[:3],
+                fix="cut them again: `gaitworks run --force dual_view_clips`",
+            )
+        return pictures

@@ -19,6 +19,7 @@ from training.models.recipe import ModelSettings
 from training.models.registry import find_model
 from training.sample_store import SampleStore
 from transforms.dual_view.files import CLIPS_NAME
+from transforms.dual_view.rgb_shards import RgbClips
 from transforms.dual_view.sides import side_of_clips
 from transforms.errors import InputError
 from transforms.files import sha256_file
@@ -103,14 +104,7 @@ def open_experiment(job: ExperimentJob) -> ExperimentData:
     if reads_clips:
         directory = _clips_of(job)
         lineage["clips_version"] = directory_version(directory)
-        clips = pl.DataFrame(read_table(directory / CLIPS_NAME, CLIPS))
-        if clips.is_empty():
-            raise InputError(
-                "no clip to read",
-                where=directory / CLIPS_NAME,
-                expected="walks that a front and a side camera filmed at once",
-                fix="see rejects.parquet beside it, or choose a model of walks",
-            )
+        clips = _read_clips(directory, is_rgb=job.dual_view.input == "rgb")
     scheme = find_scheme(split["label"].unique(), where=SPLIT_NAME)
     return ExperimentData(job, dataset, split, scheme, lineage, clips)
 
@@ -119,6 +113,22 @@ def _clips_of(job: ExperimentJob) -> Path:
     if job.clips is None:
         raise InputError("the model reads clips and the job names none", where=job.model)
     return job.clips
+
+
+def _read_clips(directory: Path, *, is_rgb: bool) -> pl.DataFrame:
+    """Return the clips that a model can read: of pictures those that have some."""
+    clips = pl.DataFrame(read_table(directory / CLIPS_NAME, CLIPS))
+    if is_rgb:
+        pictures = RgbClips(directory)
+        clips = clips.filter([pictures.has(clip_id) for clip_id in clips["clip_id"]])
+    if clips.is_empty():
+        raise InputError(
+            "no clip with pictures to read" if is_rgb else "no clip to read",
+            where=directory / CLIPS_NAME,
+            expected="walks that a front and a side camera filmed at once",
+            fix="see rejects.parquet beside it, or choose a model of walks",
+        )
+    return clips
 
 
 def _select_clips(

@@ -19,7 +19,7 @@ from training.models.dual_view import DualViewClassifier
 from training.models.gait_mil import PhaseAttention
 from transforms.describe.explanation_figures import plot_explanation
 from transforms.explanation.checks import tabulate_checks
-from transforms.explanation.results import CHECKS_NAME, SHARES_NAME, SUMMARY_NAME
+from transforms.explanation.results import CHECKS_NAME, LEFT_OUT, SHARES_NAME, SUMMARY_NAME
 from transforms.explanation.shares import Group, group_sequences, tabulate_shares
 from transforms.files import canonical_json
 from transforms.progress import Progress
@@ -31,7 +31,8 @@ def run_explanation(job: ExplanationJob, *, device: str, progress: Progress) -> 
 
     Writes shares.parquet, sanity_checks.parquet, explanation.json, and a PNG per method and view
     of the class means; no picture shows fewer people than `plot_explanation` allows. A model of
-    pictures of people is not explained: its maps would be pictures of people. Its tables are empty.
+    pictures of people is not explained, since its maps would show them: its tables are empty, and
+    the summary says so.
 
     Args:
         job: which model, and what it was trained on.
@@ -87,7 +88,10 @@ def _explain(
         return explained, {"over_time": over_time}
     if isinstance(model, DualViewClassifier) and isinstance(store, SilhouetteClips):
         return explain_clips(opened, model, store, settings, device, progress), {}
-    return Explained([], {}), {"left_out": "a map of a picture of a person would show the person"}
+    why = "it reads pictures of people, so its maps would show them"
+    progress.start(f"explain {job.experiment}", len(opened.test))
+    progress.advance(0, f"not explained: {why}")
+    return Explained([], {}), {LEFT_OUT: why}
 
 
 def _describe(group: Group) -> dict[str, Any]:

@@ -307,6 +307,15 @@ class Settings(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _read_pictures_that_are_cut(self) -> Self:
+        if self.dual_view.input == "rgb" and not self.clips.rgb:
+            raise ValueError(
+                "dual_view.input: rgb reads pictures, which only clips.rgb: true cuts (of people: "
+                "restricted); or set it to silhouettes"
+            )
+        return self
+
     def section(self, name: str) -> dict[str, Any]:
         """Return one section as plain JSON values, for fingerprints and lineage."""
         section: Section = getattr(self, name)

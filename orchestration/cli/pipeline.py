@@ -12,7 +12,7 @@ import typer
 
 from assets.catalogue import STAGES
 from assets.stage import Stage, label
-from assets.states import list_states, say_states
+from assets.states import list_remarks, list_states, say_states
 from assets.verification import find_damage, published_outputs
 from orchestration.cli.cohort import make_cohort
 from orchestration.cli.console import print_json, say, workspace_of
@@ -97,11 +97,12 @@ def status(
     Waiting: built from what its inputs hold now, but one of these is to be built again. If that
     comes out as it was, what waits is fresh as it is.
     """
-    states = list_states(workspace_of(context), STAGES)
+    workspace = workspace_of(context)
+    states = list_states(workspace, STAGES)
     if json:
         print_json(states)
         return
-    for line in say_states(states, names_all=names_all):
+    for line in say_states(states, list_remarks(workspace, STAGES), names_all=names_all):
         typer.echo(line)
 
 

@@ -28,7 +28,7 @@ from transforms.describe.page import (
 from transforms.describe.style import figure_to_svg
 from transforms.explanation.over_time import OVER_TIME_PICTURE
 from transforms.explanation.regions import REGIONS
-from transforms.explanation.results import Explanation
+from transforms.explanation.results import LEFT_OUT, Explanation
 
 PICTURED: Final = 6
 """Experiments shown with pictures: three of up to 74 kB each; of the others the tables."""
@@ -51,6 +51,18 @@ def explanation_section(material: Explained) -> Section:
     if not found:
         missing = Missing("No model has been explained yet.", "gaitworks run model_explanation")
         return Section("explanation", _TITLE, (missing,))
+    explained = [one for one in found if LEFT_OUT not in one.summary]
+    blocks: list[Block] = [
+        Text(f"{one.name} is not explained: {one.summary[LEFT_OUT]}.")
+        for one in found
+        if LEFT_OUT in one.summary
+    ]
+    if explained:
+        blocks += _describe(explained)
+    return Section("explanation", _TITLE, tuple(blocks))
+
+
+def _describe(found: Sequence[Explanation]) -> list[Block]:
     pictured = {one.name for one in _choose_pictured(found)}
     methods = {method for one in found for method in _methods_of(one)}
     blocks: list[Block] = [
@@ -64,10 +76,9 @@ def explanation_section(material: Explained) -> Section:
         _terms(methods),
         Group("box", "What the maps do not show", _limits(methods)),
     ]
-    blocks += [
+    return blocks + [
         _experiment_group(one, has_pictures=one.name in pictured, among=len(found)) for one in found
     ]
-    return Section("explanation", _TITLE, tuple(blocks))
 
 
 def _methods_of(one: Explanation) -> list[str]:

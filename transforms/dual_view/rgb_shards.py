@@ -19,6 +19,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from transforms.dual_view.files import RESTRICTED_FOLDER, RGB_INDEX_NAME
+from transforms.dual_view.pairing import VIEWS
 from transforms.errors import InputError, IntegrityError
 from transforms.extract.arrays import as_uint8
 from transforms.files import sha256_bytes
@@ -32,6 +33,7 @@ _MAX_PICTURE_BYTES: Final = 4 * 2**20
 _MAX_GROUP_BYTES: Final = 2**29
 _MAX_SHARD_BYTES: Final = 2**31
 _START_OF_IMAGE: Final = b"\xff\xd8\xff"
+_FIX: Final = "cut them again: `gaitworks run --force dual_view_clips`"
 _FRAME_HEADERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 
@@ -100,6 +102,10 @@ class RgbClips:
         index = pl.DataFrame(read_table(path, RGB_INDEX))
         self._places = {(row[0], row[1]): (row[2], row[3]) for row in index.iter_rows()}
 
+    def has(self, clip_id: str) -> bool:
+        """Tell whether a clip has pictures of both views; no video of its group may be left."""
+        return all((clip_id, view) in self._places for view in VIEWS)
+
     def read(self, clip_id: str, view: str) -> NDArray[np.uint8]:
         """Return one view of a clip, `(frame, height, width, 3)` uint8 BGR.
 
@@ -120,7 +126,7 @@ class RgbClips:
         path = self._directory / shard
         # A name that leads out of the folder is nobody's.
         if path.parent != self._directory / RESTRICTED_FOLDER or not path.is_file():
-            raise IntegrityError("no such shard of pictures", where=path)
+            raise IntegrityError("no such shard of pictures", where=path, fix=_FIX)
         if path.stat().st_size > _MAX_SHARD_BYTES:
             raise IntegrityError("larger than any shard of pictures", where=path)
         try:
@@ -133,7 +139,9 @@ class RgbClips:
                 table = file.read_row_group(group, use_threads=False).cast(RGB_CLIPS)
                 row: dict[str, Any] = table.slice(rest, 1).to_pylist()[0]
         except (OSError, ValueError, IndexError) as error:
-            raise IntegrityError("a row does not decode", where=path, found=error) from error
+            raise IntegrityError(
+                "a row of pictures does not decode", where=path, found=error, fix=_FIX
+            ) from error
         if None in row.values() or None in row["pictures"]:
             raise IntegrityError("a value is missing", where=path, found=f"row {number}")
         return row
@@ -153,14 +161,14 @@ def decode_pictures(
     if max(len(data) for data in pictures) > _MAX_PICTURE_BYTES:
         raise IntegrityError("a picture is larger than any of ours", where=where)
     if checksum(pictures) != expected:
-        raise IntegrityError("the pictures are damaged", where=where, expected=expected)
+        raise IntegrityError("the pictures are damaged", where=where, expected=expected, fix=_FIX)
     frames = np.empty((len(pictures), size_px, size_px, 3), np.uint8)
     for place, data in enumerate(pictures):
         if read_jpeg_size(data) != (size_px, size_px):
             raise IntegrityError("not a picture of its size", where=where, expected=size_px)
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         if decoded is None or decoded.shape != frames.shape[1:]:
-            raise IntegrityError("a picture does not decode", where=where)
+            raise IntegrityError("a picture does not decode", where=where, fix=_FIX)
         frames[place] = as_uint8(decoded)
     return frames
 

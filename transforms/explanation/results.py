@@ -12,6 +12,8 @@ from transforms.errors import IntegrityError
 SHARES_NAME: Final = "shares.parquet"
 CHECKS_NAME: Final = "sanity_checks.parquet"
 SUMMARY_NAME: Final = "explanation.json"
+LEFT_OUT: Final = "left_out"
+"""What the summary of a model that is not explained says in place of groups: why not."""
 
 
 @dataclass(frozen=True)

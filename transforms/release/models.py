@@ -42,18 +42,41 @@ def render_model_card(card: dict[str, Any], metrics: dict[str, Any], values: Val
         for label, counts in zip(labels, unit["confusion"], strict=True)
     ]
     train = card.get("train")
+    reads = _say_what_it_reads(card)
+    trained = ""
+    if train:
+        trained = f": {train['participants']} participants, {train['sequences']} {reads['unit']}"
     return render(
         "model_card.md.jinja",
         values
         | {
             "experiment": metrics["experiment"],
             "card": card,
-            "trained": f": {train['participants']} participants, {train['sequences']} sequences"
-            if train
-            else "",
+            "reads": reads,
+            "trained": trained,
             "chosen": card.get("chosen", {}).get("reason", "the last step"),
             "metrics": encode_table(pl.DataFrame(rows)),
             "confusion": encode_table(pl.DataFrame(confusion)),
             "tested": unit["participants"],
         },
     )
+
+
+def _say_what_it_reads(card: dict[str, Any]) -> Values:
+    """Return what a classifier is one of, what its input shows and what a reader has to know."""
+    inputs = card["input"]
+    if inputs.get("shows") == "rgb":
+        return {
+            "walks": "walks filmed in colour",
+            "input": "clips of two views, colour pictures",
+            "unit": "clips",
+            "limit": "It reads pictures of the people, which this release does not hold: nobody "
+            "can apply it to these data.",
+        }
+    of_clips = bool(inputs.get("views"))
+    return {
+        "walks": "silhouette sequences",
+        "input": "clips of two views, silhouettes" if of_clips else "silhouettes",
+        "unit": "clips" if of_clips else "sequences",
+        "limit": None,
+    }

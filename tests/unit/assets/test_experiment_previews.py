@@ -101,3 +101,14 @@ def test_an_explanation_counts_the_checks_that_its_maps_failed(tmp_path):
     assert "| 6 | negative | side |" in shown["explained"].md_str
     assert {name for name in shown if name.endswith("-side")} == {"evidence-side"}
     assert shown["dagster/row_count"] == 2
+
+
+def test_a_model_that_is_not_explained_says_why(tmp_path):
+    for name in ("shares.parquet", "sanity_checks.parquet"):
+        pl.DataFrame(schema={"is_passed": pl.Boolean}).write_parquet(tmp_path / name)
+    (tmp_path / "explanation.json").write_bytes(
+        canonical_json({"groups": [], "left_out": "it shows people"})
+    )
+    shown = describe_explanation(tmp_path)
+    assert next(iter(shown.items())) == ("not_explained", "it shows people")
+    assert shown["sanity_checks/failed"] == 0

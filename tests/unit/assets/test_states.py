@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from assets.partitions import Partitioning
-from assets.stage import Source, Stage, lineage_of
-from assets.states import list_states, say_states
+from assets.stage import REMARK, Source, Stage, lineage_of
+from assets.states import list_remarks, list_states, say_states
 from assets.workspace import Workspace
 from transforms.manifest import write_manifest
 
@@ -75,3 +75,18 @@ def test_many_alike_share_a_line_and_the_odd_ones_are_named() -> None:
     ]
     assert say_states(states, names_all=True)[1] == "fresh    model/0"
     assert len(say_states(states, names_all=True)) == len(states)
+
+
+def test_a_stage_may_say_something_of_itself(root: Path) -> None:
+    workspace = Workspace(root=str(root))
+    assert list_remarks(workspace, STAGES) == {}
+    build(root, TAKEN)
+    folder = TAKEN.directory(workspace, "batch_002")
+    write_manifest(folder, kind="taken", facts={REMARK: "half of it"})
+    remarks = {"taken/batch_002": "half of it"}
+    assert list_remarks(workspace, STAGES) == remarks
+    for state, said in (("fresh", " (half of it)"), ("stale", "")):
+        line = f"{state:8} taken/batch_002{said}"
+        assert say_states({"taken/batch_002": state}, remarks) == [line]
+    (folder / "manifest.json").write_text("damaged")
+    assert list_remarks(workspace, STAGES) == {}

@@ -1,6 +1,7 @@
 """A small cohort that two cameras filmed, and experiments on it, for the tests of clip models."""
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 from training.evaluate import run_evaluation
 from training.job import EvaluationJob, ExplanationJob, TrainingJob
 from training.train import run_training
-from transforms.dual_view.clips import write_clips
+from transforms.dual_view.aligned import AlignedPair
+from transforms.dual_view.clips import Pictures, write_clips
 from transforms.files import publish_directory
 from transforms.manifest import write_manifest
 from transforms.progress import NoProgress
@@ -90,8 +92,17 @@ class DualViewCohort:
         )
 
 
+CutPictures = Callable[[Sequence[AlignedPair]], Pictures]
+
+
 def make_cohort(
-    folder: Path, *, asd: int, planted: Planted | None, folds: int = 3, selection: float = 0.0
+    folder: Path,
+    *,
+    asd: int,
+    planted: Planted | None,
+    folds: int = 3,
+    selection: float = 0.0,
+    pictures_into: Callable[[Path], CutPictures] | None = None,
 ) -> DualViewCohort:
     """Render a cohort with as many people of the other diseases, split it and cut its clips."""
     third = asd // 3
@@ -128,6 +139,19 @@ def make_cohort(
             ClipSettings(),
             staging,
             progress=progress,
+            cut_pictures=pictures_into(staging) if pictures_into else None,
         )
         write_manifest(staging, kind="dual_view_clips", facts=facts)
     return DualViewCohort(folder)
+
+
+def stop_at_second() -> Callable[..., None]:
+    """Return a function that ends a training the second time it is called."""
+    calls: list[int] = []
+
+    def stop(*_: object) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    return stop

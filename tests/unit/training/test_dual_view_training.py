@@ -6,7 +6,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tests.unit.training.dual_view_cohort import QUICK, SMALL, DualViewCohort, make_cohort
+from tests.unit.training.dual_view_cohort import (
+    QUICK,
+    SMALL,
+    DualViewCohort,
+    make_cohort,
+    stop_at_second,
+)
 from training.clip_store import SilhouetteClips
 from training.experiment_data import open_experiment
 from training.explain import run_explanation
@@ -86,23 +92,12 @@ def test_a_training_of_clips_that_was_stopped_goes_on_alike(
     job = TrainingJob(**arguments, output=tmp_path)
     with monkeypatch.context() as patch:
         patch.setattr("training.loop._REPORT_EVERY_STEPS", 1)
-        patch.setattr("training.loop.require_finite_weights", _stop_at_second())
+        patch.setattr("training.loop.require_finite_weights", stop_at_second())
         with pytest.raises(KeyboardInterrupt):
             run_training(job, device="cpu", progress=NoProgress())
     run_training(job, device="cpu", progress=NoProgress())
     for name in ("model.safetensors", "model.json", "history.csv"):
         assert (tmp_path / name).read_bytes() == (whole.output / name).read_bytes(), name
-
-
-def _stop_at_second():
-    calls = []
-
-    def stop(*_):
-        calls.append(1)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-
-    return stop
 
 
 @pytest.mark.slow
@@ -125,8 +120,10 @@ def test_a_walk_is_the_mean_of_its_clips(seen_by_nobody):
         "range": [0, 1],
         "views": ["front", "side"],
         "frames": 8,
+        "duration_s": 1.0,
         "shows": "silhouettes",
     }
+    assert card["train"]["clips"] > card["train"]["sequences"] >= card["train"]["participants"]
     assert "training" not in card
     assert card["dual_view"]["epochs"] == 1
 

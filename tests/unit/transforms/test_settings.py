@@ -31,6 +31,15 @@ def test_values_that_clash_are_named_without_the_whole_section() -> None:
     ]
 
 
+def test_models_cannot_read_pictures_that_are_not_cut() -> None:
+    values = {"dual_view": {"input": "rgb"}, "clips": {"rgb": False}}
+    with pytest.raises(
+        SettingsError, match=r"dual_view\.input: rgb reads pictures, which only clips"
+    ):
+        parse_settings(values)
+    assert parse_settings(values | {"clips": {"rgb": True}}).dual_view.input == "rgb"
+
+
 def test_settings_cannot_be_changed() -> None:
     settings = parse_settings({})
     with pytest.raises(ValueError, match="frozen"):

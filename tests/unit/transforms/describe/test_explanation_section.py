@@ -12,13 +12,14 @@ from transforms.describe.explanation_figures import (
     plot_explanation,
 )
 from transforms.describe.explanation_section import PICTURED, explanation_section
-from transforms.describe.page import Group, Missing, Picture, Statements, Table
+from transforms.describe.page import Group, Missing, Picture, Statements, Table, Text
 from transforms.describe.rendering import load_template
 from transforms.errors import IntegrityError
 from transforms.explanation.checks import ALL_WEIGHTS, OTHER_PEOPLE, tabulate_checks
 from transforms.explanation.regions import REGIONS
 from transforms.explanation.results import (
     CHECKS_NAME,
+    LEFT_OUT,
     SHARES_NAME,
     SUMMARY_NAME,
     Explanation,
@@ -176,6 +177,30 @@ def test_each_model_is_pictured_before_a_second_seed_of_one() -> None:
 def test_without_an_explanation_the_command_is_named() -> None:
     (missing,) = section().blocks
     assert isinstance(missing, Missing)
+
+
+def test_a_model_that_is_not_explained_has_a_sentence_and_no_verdict() -> None:
+    nothing = explanation(
+        "rgb",
+        shares=tabulate_shares([]),
+        checks=tabulate_checks({}, [], 0.5),
+        summary={"model": "single_side", "groups": [], LEFT_OUT: "it shows people"},
+        pictures={},
+    )
+    (alone,) = section(nothing).blocks
+    assert isinstance(alone, Text)
+    assert alone.text == "rgb is not explained: it shows people."
+    assert statuses(nothing, explanation("one")) == ["holds"] * 3
+    titles = [
+        one.title for one in section(nothing, explanation("one")).blocks if hasattr(one, "title")
+    ]
+    assert "one" in titles
+    assert "rgb" not in titles
+
+
+def test_only_maps_that_were_made_are_judged() -> None:
+    evidence = checks(0.1, 0.9, 0.9).filter(pl.col("method") == "evidence")
+    assert statuses(explanation(checks=evidence)) == ["holds"]
 
 
 def test_names_from_data_are_escaped_in_the_page() -> None:
