@@ -308,6 +308,15 @@ class Settings(Section):
         return self
 
     @model_validator(mode="after")
+    def _split_by_each_protocol_once(self) -> Self:
+        if self.splits.protocol in self.release.further_protocols:
+            raise ValueError(
+                f"release.further_protocols: the split that is trained on is by "
+                f"{self.splits.protocol} already; take it out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _read_pictures_that_are_cut(self) -> Self:
         if self.dual_view.input == "rgb" and not self.clips.rgb:
             raise ValueError(

@@ -1,5 +1,6 @@
 """The sections `training` and `dual_view` of `params.yaml`: one training run of a model."""
 
+from pathlib import PurePosixPath
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -78,6 +79,9 @@ class DualViewSettings(Section):
     def _know_the_pretrained_file(self) -> Self:
         if (self.pretrained is None) != (self.pretrained_sha256 is None):
             raise ValueError("`pretrained` and `pretrained_sha256` go together")
+        place = PurePosixPath(self.pretrained or "")
+        if place.is_absolute() or ".." in place.parts:
+            raise ValueError("`pretrained` is a file below the workspace, without `..`")
         return self
 
     def plan_training(self, clip_count: int, frame_count: int) -> TrainingSettings:

@@ -67,6 +67,9 @@ def test_settings_cannot_be_changed() -> None:
         {"release": {"url": "http://example.org"}},
         {"release": {"answers": {"no_such_question": "yes"}}},
         {"release": {"further_protocols": ["sequence_wise"]}},
+        {"splits": {"protocol": "k_fold"}, "release": {"further_protocols": ["k_fold"]}},
+        {"dual_view": {"pretrained": "../weights.pth", "pretrained_sha256": "0" * 64}},
+        {"dual_view": {"pretrained": "/weights.pth", "pretrained_sha256": "0" * 64}},
         {"synth": {"participants": {"healthy": 3}}},
         {"synth": {"start_spread_s": 1.0}},
         {"synth": {"start_spread_s": -1.0, "views": ["front", "side"]}},
@@ -75,6 +78,12 @@ def test_settings_cannot_be_changed() -> None:
 def test_impossible_values_are_refused(values: dict[str, object]) -> None:
     with pytest.raises(SettingsError):
         parse_settings(values)
+
+
+def test_weights_lie_below_the_workspace() -> None:
+    section = {"pretrained": "weights/kinetics.pth", "pretrained_sha256": "0" * 64}
+    found = parse_settings({"dual_view": section}).dual_view
+    assert found.pretrained == "weights/kinetics.pth"
 
 
 def test_a_synthetic_cohort_is_of_one_kind() -> None:
