@@ -29,6 +29,11 @@ from transforms.labels import LabelScheme
 from transforms.settings import ClipSettings
 
 _NAME: Final = "walk"
+_NOT_SEEN: Final = {
+    "front": ("left_to_right", "right_to_left"),
+    "side": ("towards", "away"),
+}
+"""Ways through the picture that a view does not show; one who walks on the spot has none."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +61,11 @@ class ClipReader:
         """Align the views of a walk and cut it into clips.
 
         Raises:
-            RefusalError: nobody said how the two videos lie to each other and their motion does not
-                tell, or no clip is whole.
+            RefusalError: a video shows another view than the model reads it as, nobody said how two
+                videos lie to each other and their motion does not tell, or no clip is whole.
         """
+        for view, walk in zip(self.views, walks, strict=True):
+            _require_view(view, walk)
         seen = [_see(walk) for walk in walks]
         alignment: Alignment | None = None
         rejects: tuple[Reject, ...]
@@ -207,6 +214,18 @@ def open_clip_reader(place: ModelPlace, wish: Wish, views: tuple[str, ...]) -> C
     )
     references = {view: find_reference(place.dataset, version, view) for view in views}
     return ClipReader(described, views, wish, settings, references)
+
+
+def _require_view(view: str, walk: ExtractedWalk) -> None:
+    """Refuse what would be judged as another view than it shows, such as videos that are swapped."""
+    direction = walk.found.measures.get("direction")
+    if direction in _NOT_SEEN[view]:
+        raise RefusalError(
+            f"not judged: a video does not show the {view} view that the model reads it as",
+            expected=f"a walk seen from the {view}",
+            found=f"one who walks {str(direction).replace('_', ' ')} in the picture",
+            fix="give the front view first and the side view second, or name another --model",
+        )
 
 
 def _see(walk: ExtractedWalk) -> SeenWalk:

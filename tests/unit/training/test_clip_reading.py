@@ -17,6 +17,7 @@ from transforms.settings import ClipSettings
 from transforms.shards.reader import open_dataset
 from transforms.synth.sequence_plan import Planted
 
+DIRECTIONS = {"front": "towards", "side": "right_to_left"}
 FEW = SMALL.model_copy(update={"epochs": 1})
 
 
@@ -54,11 +55,22 @@ def open_pair(cohort, sync_group):
             SimpleNamespace(
                 final=SimpleNamespace(pts_s=pts_s, kept_frames=kept.astype(np.int32), boxes=boxes),
                 facts=SimpleNamespace(fps=30.0),
+                found=SimpleNamespace(measures={"direction": DIRECTIONS[view]}),
                 silhouettes=dataset.read(name),
                 times_s=pts_s[kept],
             )
         )
     return walks, clip["offset_s"]
+
+
+def cut_short(walk, count):
+    """Return what of a walk belongs to its first kept frames."""
+    final = SimpleNamespace(**vars(walk.final) | {"kept_frames": walk.final.kept_frames[:count]})
+    return {
+        "final": final,
+        "silhouettes": walk.silhouettes[:count],
+        "times_s": walk.times_s[:count],
+    }
 
 
 def reader_of(cohort, job, video_count, *, offset_s=None, view="unknown", directory=None):
@@ -117,8 +129,13 @@ def test_videos_that_do_not_go_together_are_refused(cohort, trained):
     job = trained["logit_mean"]
     row = pl.read_parquet(cohort.judged(job) / "predictions.parquet").row(0, named=True)
     (front, side), _ = open_pair(cohort, row["sequence_id"])
+    with pytest.raises(RefusalError, match="does not show the front view") as raised:
+        reader_of(cohort, job, 2).read([side, front])
+    assert "give the front view first" in str(raised.value)
+    # A little more than two seconds in common: too little to tell one step from the next.
+    short = SimpleNamespace(**vars(side) | cut_short(side, 20))
     with pytest.raises(RefusalError, match="how the two videos lie to each other") as raised:
-        reader_of(cohort, job, 2).read([side, front])  # three seconds, and the wrong way round
+        reader_of(cohort, job, 2).read([front, short])
     assert "--offset" in str(raised.value)
     with pytest.raises(RefusalError, match="no clip of 1 s is whole"):
         reader_of(cohort, job, 2, offset_s=30.0).read([front, side])
