@@ -217,7 +217,7 @@ def open_clip_reader(place: ModelPlace, wish: Wish, views: tuple[str, ...]) -> C
 
 
 def _require_view(view: str, walk: ExtractedWalk) -> None:
-    """Refuse what would be judged as another view than it shows, such as videos that are swapped."""
+    """Refuse a video that would be read as another view than it shows: videos are swapped."""
     direction = walk.found.measures.get("direction")
     if direction in _NOT_SEEN[view]:
         raise RefusalError(
