@@ -4,9 +4,9 @@ People, and sessions of one person, differ in how each stride is walked and in w
 recordings laid over each other keep a rest of movement, and drift against each other by some
 frames. A copy does neither, or, where frames are missing from it, not the first.
 
-Where a walk hardly moves, as from the front and far off, two recordings leave a small rest, too.
-So a copy must also leave little of what the walks themselves move: else nothing was recognised.
-And it must show the same body.
+Where a walk hardly moves, as from the front and far off, two recordings leave a small rest, too,
+and have nothing by which to drift. So a copy must also leave little of what the walks themselves
+move, and show the same body, above all where only a few seconds are seen.
 """
 
 import math
@@ -38,6 +38,8 @@ _STILL: Final = 1e-6  # no walk moves less
 # Between what copies leave and what strangers do where walks are short or calm (docs/audit.md).
 _UNEXPLAINED_LIMIT: Final = 0.28
 _BODY_LIMIT: Final = 7.0
+_SHORT_FRAMES: Final = 140
+"""Up to here both limits hold; a longer common part speaks for itself, and they grow with it."""
 
 
 @dataclass(frozen=True)
@@ -127,10 +129,11 @@ def measure_distance(match: Match) -> float:
         sum(weight * logarithms[name] for name, weight in weights.items()) - limit
         for weights, limit in ((_LINE_WEIGHTS, _LINE_LIMIT), (_GAPS_WEIGHTS, _GAPS_LIMIT))
     )
+    room = max(match.overlap_frames / _SHORT_FRAMES, 1)
     return max(
         math.exp(-excess / _DISTANCE_SCALE),
-        match.unexplained / _UNEXPLAINED_LIMIT,
-        match.body / _BODY_LIMIT,
+        match.unexplained / (room * _UNEXPLAINED_LIMIT),
+        match.body / (room * _BODY_LIMIT),
     )
 
 
