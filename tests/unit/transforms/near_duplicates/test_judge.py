@@ -90,12 +90,12 @@ def draw_calm_walk(seed: int, size: float) -> np.ndarray:
     rng = np.random.default_rng(seed)
     angles = 2 * np.pi * np.arange(150) / 25
     waves = np.sin(angles[:, None] + np.arange(10)) * np.sqrt(2) * size
-    return (waves + rng.normal(size=(150, 10)) * 0.8).astype(np.float32)
+    return np.asarray(waves + rng.normal(size=(150, 10)) * 0.8, dtype=np.float32)
 
 
 def test_two_walks_that_lie_within_the_noise_of_copying_are_not_one() -> None:
-    walks = [as_walk(draw_calm_walk(seed, size=0.3)) for seed in (1, 2)]
-    match = match_walks(*walks, SPACE, is_mirrored=False)
+    first, second = (as_walk(draw_calm_walk(seed, size=0.3)) for seed in (1, 2))
+    match = match_walks(first, second, SPACE, is_mirrored=False)
     assert match is not None
     match = dataclasses.replace(match, body=0.0)
     assert measure_distance(dataclasses.replace(match, unexplained=0.0)) < 1  # they agree closely
