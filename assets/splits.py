@@ -28,7 +28,7 @@ PARTICIPANT_SPLITS: Final = Stage(
     folder="data/splits",
     inputs=(PARTITIONS, SILHOUETTE_SHARDS),
     params=("splits",),
-    code_version="2",
+    code_version="3",
 )
 
 

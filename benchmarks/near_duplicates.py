@@ -1,9 +1,11 @@
 """What the near-duplicate search finds, what it flags wrongly, what it costs and how that grows.
 
-    python benchmarks/near_duplicates.py [--seed N] [--share F] [--view V] [--per-kind N]
-        [--per-combination N] [--workers N] [--only-growth | --skip-growth] [--json FILE]
+    python benchmarks/near_duplicates.py [--seed N] [--share F] [--view V] [--two-cameras FRAMES]
+        [--per-kind N] [--per-combination N] [--workers N] [--only-growth | --skip-growth]
+        [--json FILE]
 
-A synthetic cohort of Scoliosis1K's shape (or a share of it), and copies of each kind under other
+A synthetic cohort of Scoliosis1K's shape (or a share of it; or 44 elderly patients with 66 walks of
+about FRAMES frames, filmed from the front and the side), and copies of each kind under other
 ids, made from another stream of the same seed. First the search over the cohort alone (the time
 and what it flags there), then over cohort and copies (recall per kind). Growth: the index alone
 over 1, 10 and 100 times 1,493 sequences; its descriptors are drawn, not made from pixels. A copy
@@ -31,7 +33,11 @@ from transforms.settings import ShardSettings
 from transforms.shards.reader import SilhouetteDataset, open_dataset
 from transforms.shards.writer import write_shards
 from transforms.synth.copies import COPY_KINDS, SINGLE_KINDS, write_copies_batch
-from transforms.synth.sequence_plan import SCOLIOSIS1K_SHAPE, CohortShape
+from transforms.synth.sequence_plan import (
+    SCOLIOSIS1K_SHAPE,
+    SPINAL_DEFORMITY_SHAPE,
+    CohortShape,
+)
 from transforms.synth.silhouettes import write_silhouette_batch
 
 GROWTH: Final = (1_493, 14_930, 149_300)
@@ -46,6 +52,16 @@ def scale_shape(share: float, view: Literal["front", "side"]) -> CohortShape:
     shape = dataclasses.replace(SCOLIOSIS1K_SHAPE, view=view)
     return dataclasses.replace(
         shape, participants=scaled(shape.participants), sequences=scaled(shape.sequences)
+    )
+
+
+def shape_two_cameras(frames: int) -> CohortShape:
+    """Return 44 patients, half of whom walk twice."""
+    return dataclasses.replace(
+        SPINAL_DEFORMITY_SHAPE,
+        sequences={"asd": 40, "dhs": 14, "lcs": 9, "hipoa": 3},
+        frames_mean=float(frames),
+        frames_sd=5.0 if frames < 200 else 20.0,
     )
 
 
@@ -155,8 +171,11 @@ def measure_search(options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         cohort = scratch / "cohort"
+        shape = scale_shape(options.share, options.view)
+        if options.two_cameras:
+            shape = shape_two_cameras(options.two_cameras)
         write_silhouette_batch(
-            scale_shape(options.share, options.view),
+            shape,
             options.seed,
             cohort,
             worker_count=options.workers,
@@ -189,6 +208,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=14)
     parser.add_argument("--share", type=float, default=1.0)
     parser.add_argument("--view", choices=["front", "side"], default="front")
+    parser.add_argument("--two-cameras", type=int, metavar="FRAMES")
     parser.add_argument("--per-kind", type=int, default=30)
     parser.add_argument("--per-combination", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)

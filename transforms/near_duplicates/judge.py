@@ -3,6 +3,10 @@
 People, and sessions of one person, differ in how each stride is walked and in when it comes: two
 recordings laid over each other keep a rest of movement, and drift against each other by some
 frames. A copy does neither, or, where frames are missing from it, not the first.
+
+Where a walk hardly moves, as from the front and far off, two recordings leave a small rest, too,
+and have nothing by which to drift. So a copy must also leave little of what the walks themselves
+move, and show the same body, above all where only a few seconds are seen.
 """
 
 import math
@@ -30,6 +34,12 @@ _GAPS_WEIGHTS: Final = {
 }
 _GAPS_LIMIT: Final = 17.0
 _DISTANCE_SCALE: Final = 8.0
+_STILL: Final = 1e-6  # no walk moves less
+# Between what copies leave and what strangers do where walks are short or calm (docs/audit.md).
+_UNEXPLAINED_LIMIT: Final = 0.28
+_BODY_LIMIT: Final = 7.0
+_SHORT_FRAMES: Final = 140
+"""Up to here both limits hold; a longer common part speaks for itself, and they grow with it."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,8 @@ class Match:
         strides: the same where seven of ten longer blocks differ less.
         drift: how far the common part leaves an even speed, in frames, averaged over blocks.
         unsteadiness: how far single steps leave the mean speed, in frames.
+        unexplained: the movement as a share of how much the calmer walk moves in the common part.
+        body: squared difference of the mean shapes there.
     """
 
     is_mirrored: bool
@@ -55,6 +67,8 @@ class Match:
     strides: float
     drift: float
     unsteadiness: float
+    unexplained: float
+    body: float
 
 
 def match_walks(first: Walk, second: Walk, space: Space, *, is_mirrored: bool) -> Match | None:
@@ -72,6 +86,7 @@ def match_walks(first: Walk, second: Walk, space: Space, *, is_mirrored: bool) -
     turn = np.float32(1)
     pose = theirs.pose * (space.pose.signs if is_mirrored else turn)
     stride = theirs.stride * (space.stride.signs if is_mirrored else turn)
+    shape = theirs.shape * (space.shape.signs if is_mirrored else turn)
     rows, columns = align_walks(ours.pose, pose)
     if rows.size < MIN_OVERLAP_FRAMES // 2:
         return None
@@ -80,17 +95,23 @@ def match_walks(first: Walk, second: Walk, space: Space, *, is_mirrored: bool) -
         return None
     rate, drift = _fit_line(rows, columns)
     mean_rate = (spans[0] - 1) / (spans[1] - 1)
-    movement = (ours.stride[rows] - stride[columns]).astype(np.float64)
-    movement -= np.median(movement, axis=0)
+    moving, answering = ours.stride[rows].astype(np.float64), stride[columns].astype(np.float64)
+    differences = moving - answering
+    differences -= np.median(differences, axis=0)
+    movement = _block_quantile(differences, _SHORT_BLOCK, 0.5)
+    bodies = (ours.shape[rows] - shape[columns]).mean(axis=0, dtype=np.float64)
+    own = min(walk.var(axis=0).mean() for walk in (moving, answering))
     return Match(
         is_mirrored=is_mirrored,
         rate=rate,
         overlap_frames=min(spans),
         cover=_measure_cover((rows, columns), spans, (len(ours.pose), len(pose))),
-        movement=_block_quantile(movement, _SHORT_BLOCK, 0.5),
-        strides=_block_quantile(movement, _LONG_BLOCK, 0.7),
+        movement=movement,
+        strides=_block_quantile(differences, _LONG_BLOCK, 0.7),
         drift=drift,
         unsteadiness=float(np.abs(np.diff(rows) - mean_rate * np.diff(columns)).mean()),
+        unexplained=movement / max(float(own), _STILL),
+        body=float(np.square(bodies).mean()),
     )
 
 
@@ -108,7 +129,12 @@ def measure_distance(match: Match) -> float:
         sum(weight * logarithms[name] for name, weight in weights.items()) - limit
         for weights, limit in ((_LINE_WEIGHTS, _LINE_LIMIT), (_GAPS_WEIGHTS, _GAPS_LIMIT))
     )
-    return math.exp(-excess / _DISTANCE_SCALE)
+    room = max(match.overlap_frames / _SHORT_FRAMES, 1)
+    return max(
+        math.exp(-excess / _DISTANCE_SCALE),
+        match.unexplained / (room * _UNEXPLAINED_LIMIT),
+        match.body / (room * _BODY_LIMIT),
+    )
 
 
 def _fit_line(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> tuple[float, float]:

@@ -1,7 +1,7 @@
 """The search for near-duplicates in a dataset, from its frames to a table of pairs."""
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
@@ -12,13 +12,15 @@ from transforms.near_duplicates.candidates import find_candidates
 from transforms.near_duplicates.judge import Match, match_walks, measure_distance
 from transforms.near_duplicates.space import Space
 from transforms.near_duplicates.tolerance import mean_pictures
-from transforms.near_duplicates.walks import Walk, describe_sequences
+from transforms.near_duplicates.walks import MIN_FRAMES, Walk, describe_sequences
 from transforms.progress import Progress
 from transforms.schemas import NEAR_DUPLICATES, conform
 from transforms.shards.reader import SilhouetteDataset
 
 CANDIDATE_LIMIT: Final = 3.5
 """Root mean squared difference between stretches; copies lie around 1, up to 2.5."""
+_MIN_SPACE_SEQUENCES: Final = 40
+"""A camera that saw fewer has no space of its own: too few bodies to tell people apart."""
 _WHOLE_GROUP: Final = 64
 """Up to so many identical sequences are reported pair by pair, more of them against the first."""
 _DECIMALS: Final = 3  # in the table: the last digits depend on the machine's arithmetic
@@ -34,33 +36,65 @@ def find_near_duplicates(
     Args:
         dataset: any version or release.
         worker_count: processes that read and describe, threads that compare.
-        progress: told of each of three stretches.
+        progress: told of each of three stretches, once per space.
 
     Raises:
         IntegrityError: a shard is damaged.
     """
     names = sorted(dataset.index["sequence_id"].to_list())
-    space, walks = describe_sequences(dataset, names, worker_count=worker_count, progress=progress)
-    groups: dict[str, list[int]] = defaultdict(list)
-    for position, walk in enumerate(walks):
-        groups[walk.digest].append(position)
+    spaces = _name_spaces(dataset, names)
+    groups: dict[str, list[int]] = {}
+    walks: list[Walk] = []
+    matches: dict[tuple[int, int], list[Match]] = defaultdict(list)
+    for name in sorted(set(spaces)):
+        space, walks = describe_sequences(
+            dataset,
+            names,
+            fitted_to=[n for n, at in zip(names, spaces, strict=True) if name in ("", at)],
+            worker_count=worker_count,
+            progress=progress,
+        )
+        groups = _group_identical(walks)
+        if space is None:
+            continue
+        distinct = [group[0] for group in groups.values() if walks[group[0]].features is not None]
+        for first, second, match in _match_distinct(walks, distinct, space, worker_count, progress):
+            if name in (spaces[first], spaces[second]):
+                matches[first, second].append(match)
     rows = [
         _identical_row(names, walks, *pair)
         for group in groups.values()
         for pair in _pair_group(group)
     ]
-    if space is not None:
-        distinct = [group[0] for group in groups.values() if walks[group[0]].features is not None]
-        matches = _match_distinct(walks, distinct, space, worker_count, progress)
-        for first, second, match in matches:
+    for (first, second), seen in matches.items():
+        if len(seen) == len({spaces[first], spaces[second]}):  # a copy is one in every space
             members = itertools.product(
                 groups[walks[first].digest][:_WHOLE_GROUP],
                 groups[walks[second].digest][:_WHOLE_GROUP],
             )
-            rows += [_near_row(names, match, *pair) for pair in members]
+            worst = max(seen, key=measure_distance)
+            rows += [_near_row(names, worst, *pair) for pair in members]
     table = pl.DataFrame(rows, schema=pl.DataFrame(NEAR_DUPLICATES.empty_table()).schema)
     found = table.sort("first", "second")
     return pl.DataFrame(conform(found, NEAR_DUPLICATES, where="near-duplicates"))
+
+
+def _name_spaces(dataset: SilhouetteDataset, names: list[str]) -> list[str]:
+    """Return in which space each sequence is judged: its camera's, or "", that of all.
+
+    In a space of front and side together few directions are the front's, which shows less movement.
+    """
+    about = dataset.index.select("sequence_id", "view", "frame_count").rows()
+    views = {name: view for name, view, _ in about}
+    seen = Counter(view for _, view, frame_count in about if frame_count >= MIN_FRAMES)
+    return [views[name] if seen[views[name]] >= _MIN_SPACE_SEQUENCES else "" for name in names]
+
+
+def _group_identical(walks: list[Walk]) -> dict[str, list[int]]:
+    groups: dict[str, list[int]] = defaultdict(list)
+    for position, walk in enumerate(walks):
+        groups[walk.digest].append(position)
+    return groups
 
 
 def _match_distinct(

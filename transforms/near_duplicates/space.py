@@ -1,6 +1,6 @@
 """The space in which sequences are compared: directions that copying leaves alone, people do not.
 
-Three projections of a picture, fitted to a dataset by what copying does to its own frames: `shape`
+Three projections of a picture, fitted to what copying does to frames that one camera saw: `shape`
 tells bodies apart, `pose` moments of a walk, `stride` one stride of a person from the next. In each
 a difference of 1 is what copying makes (root mean square over trials).
 """

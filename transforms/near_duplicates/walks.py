@@ -52,16 +52,24 @@ def describe_sequences(
     dataset: SilhouetteDataset,
     sequence_ids: Sequence[str],
     *,
+    fitted_to: Sequence[str],
     worker_count: int,
     progress: Progress,
 ) -> tuple[Space | None, list[Walk]]:
-    """Fit a space to a dataset and return the walks of its sequences in the order given.
+    """Fit a space to some sequences and return the walks of others in the order given.
+
+    Args:
+        dataset: where they lie.
+        sequence_ids: what is described.
+        fitted_to: what copying is tried on; a part of it, where it is large.
+        worker_count: processes.
+        progress: told of both.
 
     Returns:
         The space, None where no sequence is long enough, and the walks.
     """
     counts = dict(dataset.index.select("sequence_id", "frame_count").iter_rows())
-    long = [name for name in sequence_ids if counts[name] >= MIN_FRAMES]
+    long = [name for name in fitted_to if counts[name] >= MIN_FRAMES]
     places = np.unique(np.linspace(0, len(long) - 1, min(_SAMPLE_SIZE, len(long))).astype(int))
     sample = _chunks([long[place] for place in places.tolist()])
     trials: dict[int, Trials] = {}

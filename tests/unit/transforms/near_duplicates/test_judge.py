@@ -9,7 +9,7 @@ from transforms.near_duplicates.walks import Features, Walk
 
 SAME = Projection(even=np.eye(6), odd=np.eye(6)[:, :4], centre=np.zeros(6))
 SPACE = Space(shape=SAME, pose=SAME, stride=SAME)
-ROUGH = Match(False, 1.0, 250, 1.0, 1.0, 0.7, 0.1, 0.2)
+ROUGH = Match(False, 1.0, 250, 1.0, 1.0, 0.7, 0.1, 0.2, 0.1, 1.0)
 
 
 def draw_walk(seed: int, frame_count: int = 200) -> np.ndarray:
@@ -67,10 +67,47 @@ def test_each_kind_of_evidence_alone_can_turn_the_verdict(name: str, worse: floa
     assert measure_distance(dataclasses.replace(ROUGH, **{name: worse, "strides": 3.0})) > 1
 
 
+def test_other_bodies_are_not_one_however_they_move() -> None:
+    short = dataclasses.replace(ROUGH, overlap_frames=140, movement=0.2)
+    assert measure_distance(short) < 1
+    assert measure_distance(dataclasses.replace(short, body=8.0)) > 1
+
+
+def test_a_longer_common_part_may_leave_more_unexplained() -> None:
+    calm = dataclasses.replace(ROUGH, movement=0.2, unexplained=0.4)
+    assert measure_distance(dataclasses.replace(calm, overlap_frames=140)) > 1
+    assert measure_distance(dataclasses.replace(calm, overlap_frames=280)) < 1
+
+
 def test_what_has_gaps_need_not_keep_an_even_speed() -> None:
     gaps = dataclasses.replace(ROUGH, drift=6.0, movement=0.2, strides=0.2, unsteadiness=0.4)
     assert measure_distance(gaps) < 1
     assert measure_distance(dataclasses.replace(gaps, movement=2.0, strides=2.0)) > 1
+
+
+def draw_calm_walk(seed: int, size: float) -> np.ndarray:
+    """Six strides of 25 frames that differ a little; `size` is the swing in units of copying."""
+    rng = np.random.default_rng(seed)
+    angles = 2 * np.pi * np.arange(150) / 25
+    waves = np.sin(angles[:, None] + np.arange(10)) * np.sqrt(2) * size
+    return np.asarray(waves + rng.normal(size=(150, 10)) * 0.8, dtype=np.float32)
+
+
+def test_two_walks_that_lie_within_the_noise_of_copying_are_not_one() -> None:
+    first, second = (as_walk(draw_calm_walk(seed, size=0.3)) for seed in (1, 2))
+    match = match_walks(first, second, SPACE, is_mirrored=False)
+    assert match is not None
+    match = dataclasses.replace(match, body=0.0)
+    assert measure_distance(dataclasses.replace(match, unexplained=0.0)) < 1  # they agree closely
+    assert measure_distance(match) > 1
+
+
+def test_calm_walks_are_copies_where_little_of_their_movement_is_left() -> None:
+    walk = draw_calm_walk(1, size=0.3)
+    noise = np.random.default_rng(9).normal(size=walk.shape).astype(np.float32) * 0.3
+    match = match_walks(as_walk(walk), as_walk(walk + noise), SPACE, is_mirrored=False)
+    assert match is not None
+    assert measure_distance(match) < 1
 
 
 def test_walks_without_features_do_not_match() -> None:

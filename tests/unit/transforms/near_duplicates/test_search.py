@@ -1,10 +1,17 @@
+from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
+import numpy as np
 import polars as pl
 import pytest
 
 from transforms.manifest import write_manifest
+from transforms.near_duplicates import search as search_module
 from transforms.near_duplicates.search import find_near_duplicates
+from transforms.near_duplicates.space import Projection, Space
+from transforms.near_duplicates.walks import Features, Walk
 from transforms.progress import NoProgress
 from transforms.schemas import NEAR_DUPLICATES
 from transforms.settings import ShardSettings
@@ -62,6 +69,43 @@ def test_a_mirrored_and_an_identical_copy_are_found_twice_the_same(tmp_path: Pat
         False,
     )
     assert (mirrored["kind"], mirrored["is_mirrored"], mirrored["rate"]) == ("near", True, 1.0)
+
+
+def draw_walk(seed: int) -> np.ndarray:
+    steps = np.random.default_rng(seed).normal(size=(150, 10))
+    return np.cumsum(steps, axis=0).astype(np.float32) * 4
+
+
+@pytest.mark.parametrize("is_copy", [True, False])
+def test_a_pair_under_two_cameras_is_one_only_where_it_is_in_both_spaces(
+    is_copy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    same = Projection(even=np.eye(6), odd=np.eye(6)[:, :4], centre=np.zeros(6))
+    index = pl.DataFrame({"sequence_id": ["a", "b"], "view": ["front", "side"], "frame_count": 150})
+    asked: list[list[str]] = []
+
+    def describe(
+        dataset: SilhouetteDataset, names: list[str], *, fitted_to: Sequence[str], **_: object
+    ) -> tuple[Space, list[Walk]]:
+        asked.append(list(fitted_to))
+        agrees = is_copy or fitted_to == ["a"]
+        walks = [draw_walk(0), draw_walk(0) + np.float32(0.1) if agrees else draw_walk(1)]
+        described = [
+            Walk(name, 150, Features(walk, walk, walk))
+            for name, walk in zip(names, walks, strict=True)
+        ]
+        return Space(shape=same, pose=same, stride=same), described
+
+    monkeypatch.setattr(search_module, "describe_sequences", describe)
+    monkeypatch.setattr(search_module, "_MIN_SPACE_SEQUENCES", 1)
+    found = search(cast(SilhouetteDataset, SimpleNamespace(index=index)))
+    assert asked == [["a"], ["b"]]
+    assert found.height == is_copy
+
+    asked.clear()
+    monkeypatch.setattr(search_module, "_MIN_SPACE_SEQUENCES", 2)
+    search(cast(SilhouetteDataset, SimpleNamespace(index=index)))
+    assert asked == [["a", "b"]]  # too few of each camera: one space for all
 
 
 @pytest.mark.slow
