@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from assets.clips import DUAL_VIEW_CLIPS
 from assets.dataset import SILHOUETTE_SHARDS
 from assets.progress import terminal_progress
 from assets.splits import PARTICIPANT_SPLITS
@@ -55,7 +56,7 @@ def audit(
         bool, typer.Option("--json", help="Print checks and findings as JSON.")
     ] = False,
 ) -> None:
-    """Look for leaks: people, visits, files or copies of a walk on two sides, labels that differ.
+    """Look for leaks: people, visits, files, clips or copies of a walk on two sides, odd labels.
 
     Says what was looked at and how much of it, then what was found. Ends with exit code 1 if there
     is an error; warnings do not count. A release must not hold a split that leaks by design.
@@ -74,6 +75,9 @@ def audit(
     if pairs is not None and _is_own(directory, workspace):
         pairs = leave_out_cleared(pairs, workspace.settings.splits.cleared_pairs)
     checks = run_checks(dataset.index, table, pairs, dataset.participants)
+    clips = _find_clips(directory, workspace)
+    if clips is not None and table is not None:
+        checks += _check_clips(clips, table)
     if is_released:
         checks = [
             replace(check, findings=tuple(judge_for_release(check.findings))) for check in checks
@@ -118,6 +122,24 @@ def _find_split(directory: Path, split: Path | None, workspace: Workspace) -> Pa
         return released
     own = PARTICIPANT_SPLITS.directory(workspace, None) / SPLIT_NAME
     return own if _is_own(directory, workspace) and own.is_file() else None
+
+
+def _find_clips(directory: Path, workspace: Workspace) -> Path | None:
+    from transforms.audit.inputs import find_released_clips
+    from transforms.dual_view.files import CLIPS_NAME
+
+    if released := find_released_clips(directory):
+        return released
+    own = DUAL_VIEW_CLIPS.directory(workspace, None) / CLIPS_NAME
+    return own if _is_own(directory, workspace) and own.is_file() else None
+
+
+def _check_clips(path: Path, split: "pl.DataFrame") -> "list[Check]":
+    from transforms.audit.inputs import read_clips
+    from transforms.dual_view.sides import check_clips
+
+    clips = read_clips(path)
+    return [check_clips(clips, split)] if clips.height else []
 
 
 def _is_own(directory: Path, workspace: Workspace) -> bool:

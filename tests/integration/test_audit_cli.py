@@ -15,7 +15,14 @@ from transforms.files import canonical_json
 from transforms.manifest import directory_version, read_manifest, write_manifest
 from transforms.progress import NoProgress
 from transforms.release.build import ReleaseInputs, build_release
-from transforms.schemas import NEAR_DUPLICATES, NEAR_DUPLICATES_NAME, SEQUENCES, SPLIT, conform
+from transforms.schemas import (
+    CLIPS,
+    NEAR_DUPLICATES,
+    NEAR_DUPLICATES_NAME,
+    SEQUENCES,
+    SPLIT,
+    conform,
+)
 from transforms.settings import ReleaseSettings, ShardSettings, parse_settings
 from transforms.shards.parquet import encode_shard, write_table
 from transforms.shards.writer import write_shards
@@ -124,6 +131,37 @@ def test_a_clean_split_says_what_was_looked_at(audit: Audit) -> None:
     assert "12 participants in use" in line
     assert "nothing was found" in done.stdout
     assert "not checked: near-duplicates were not searched for" in done.stdout
+
+
+def test_clips_are_looked_at_where_there_are_any(workspace: Path, audit: Audit) -> None:
+    split = pl.read_parquet(workspace / "data" / "splits" / "split.parquet")
+    tested = split.filter((pl.col("variant") == "fold_1") & (pl.col("side") == "test"))
+    trained = split.filter((pl.col("variant") == "fold_1") & (pl.col("side") == "train"))
+    one, other = (table["sequence_id"].sort()[0] for table in (tested, trained))
+    empty = pl.DataFrame(CLIPS.empty_table())
+    values = dict.fromkeys(CLIPS.names) | dict.fromkeys(
+        ("clip_id", "sync_group", "participant_id", "label", "batch_id", "offset_source"), "c"
+    )
+    values |= {"start_s": 0.0, "duration_s": 1.0, "offset_s": 0.0}
+    values |= {name: [0] for name in CLIPS.names if name.endswith(("_frames", "_frame_index"))}
+
+    def write(front: str, side: str) -> None:
+        row = values | {"front_sequence_id": front, "side_sequence_id": side}
+        path = workspace / "data" / "clips" / "clips.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = pl.DataFrame([row], schema=empty.schema)
+        write_table(conform(table, CLIPS, where="clips"), path)
+
+    write(one, one)
+    done = audit(_QUICK)
+    assert done.returncode == 0, done.stdout
+    assert "both views of every clip are on one side" in done.stdout
+    write(one, other)
+    done = audit(_QUICK)
+    assert done.returncode == 1
+    assert "clip_on_two_sides" in done.stdout
+    (workspace / "data" / "clips" / "clips.parquet").write_bytes(b"PAR1")
+    assert audit(_QUICK).returncode == 4
 
 
 def test_somebody_on_two_sides_ends_with_exit_code_one(workspace: Path, audit: Audit) -> None:

@@ -3,6 +3,7 @@
 from typing import Final
 
 CLIPS_NAME: Final = "clips.parquet"
+RELEASED_CLIPS_NAME: Final = "dual_view_clips.parquet"
 PAIRS_NAME: Final = "pairs.parquet"
 REJECTS_NAME: Final = "rejects.parquet"
 RESTRICTED_FOLDER: Final = "restricted"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import polars as pl
 
 from transforms.audit.checks import Check
-from transforms.dual_view.files import CLIPS_NAME
+from transforms.dual_view.files import CLIPS_NAME, RELEASED_CLIPS_NAME
 from transforms.errors import RefusalError
 from transforms.files import canonical_json, sha256_bytes, sha256_file
 from transforms.manifest import MANIFEST_NAME, directory_version, list_files
@@ -24,7 +24,6 @@ from transforms.release.gates import refuse_unfit_content, refuse_unsound_inputs
 from transforms.release.inputs import (
     METRICS_NAME,
     PROOF_NAME,
-    RELEASED_CLIPS_NAME,
     SPLIT_NAME,
     ReleaseInputs,
     ReleaseMaterial,

@@ -12,9 +12,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from transforms.dual_view.files import RELEASED_CLIPS_NAME
 from transforms.labels import SCOLIOSIS, LabelScheme
 from transforms.release.citation import describe_creators, encode_bibtex, licence_url
-from transforms.release.inputs import RELEASED_CLIPS_NAME
 from transforms.release.label_words import find_label_words
 from transforms.release.participants import RELEASED_PARTICIPANTS
 from transforms.release.schema import CLIPS_TABLE, describe_column

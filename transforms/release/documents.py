@@ -6,6 +6,7 @@ from typing import Any, Final
 import polars as pl
 
 from transforms.audit.checks import Check
+from transforms.dual_view.files import RELEASED_CLIPS_NAME
 from transforms.release.audit import describe_audit
 from transforms.release.card import Values, gather_values
 from transforms.release.citation import (
@@ -18,7 +19,7 @@ from transforms.release.citation import (
 from transforms.release.croissant import name_splits
 from transforms.release.datasheet import DATASHEET_NAME, render_datasheet
 from transforms.release.further_splits import FurtherSplit
-from transforms.release.inputs import RELEASED_CLIPS_NAME, ReleaseMaterial
+from transforms.release.inputs import ReleaseMaterial
 from transforms.release.label_words import find_label_words
 from transforms.release.markdown import encode_table, render
 from transforms.release.models import render_model_card

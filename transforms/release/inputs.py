@@ -16,7 +16,6 @@ from transforms.release.settings import ReleaseSettings
 SPLIT_NAME: Final = "split.parquet"
 PROOF_NAME: Final = "proof.json"
 METRICS_NAME: Final = "metrics.json"
-RELEASED_CLIPS_NAME: Final = "dual_view_clips.parquet"
 
 
 @dataclass(frozen=True)

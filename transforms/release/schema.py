@@ -4,9 +4,9 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from transforms.dual_view.files import RELEASED_CLIPS_NAME
 from transforms.labels import SCOLIOSIS, LabelScheme
 from transforms.manifest import FORMAT
-from transforms.release.inputs import RELEASED_CLIPS_NAME
 from transforms.release.label_words import find_label_words
 from transforms.release.participants import PARTICIPANT_COLUMNS, RELEASED_PARTICIPANTS
 from transforms.schemas import CLIPS, FRAMES, SEQUENCE_INDEX, SEQUENCES, SPLIT
