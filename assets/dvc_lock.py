@@ -82,10 +82,16 @@ def find_disagreements(workspace: Workspace, stages: Iterable[Stage]) -> dict[st
     Raises:
         GaitworksError: DVC cannot read its files, or `dvc.yaml` lacks one of the stages.
     """
-    targets = [target for stage in stages for target in dvc_targets(workspace, stage)]
+    stages = list(stages)
+    targets = {target for stage in stages for target in dvc_targets(workspace, stage)}
+    # DVC reads its files anew for every target: a group of experiments is asked for at once.
+    groups = [stage.name for stage in stages]
     with _open_repo(workspace.path) as repo, _explained(workspace.path):
-        status: dict[str, Any] = _once_dvc_is_free(lambda: repo.status(targets=targets))
-    return status
+        status: dict[str, Any] = _once_dvc_is_free(lambda: repo.status(targets=groups))
+        known = {one.addressing for group in groups for one in repo.stage.collect(group)}
+        for target in sorted(targets - known):
+            repo.stage.collect(target)  # it says what is missing
+    return {target: found for target, found in status.items() if target in targets}
 
 
 def dvc_parts(
