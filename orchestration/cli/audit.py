@@ -134,9 +134,7 @@ def _find_clips(directory: Path, workspace: Workspace) -> Path | None:
     return own if _is_own(directory, workspace) and own.is_file() else None
 
 
-def _check_clips(
-    path: Path, index: "pl.DataFrame", split: "pl.DataFrame | None"
-) -> "list[Check]":
+def _check_clips(path: Path, index: "pl.DataFrame", split: "pl.DataFrame | None") -> "list[Check]":
     from transforms.audit.inputs import read_clips
     from transforms.dual_view.sides import check_clips
 

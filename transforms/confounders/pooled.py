@@ -79,9 +79,7 @@ def judge_folds(
     )
 
 
-def _pool(
-    results: Sequence[Result], folds: set[str]
-) -> tuple[dict[str, pl.DataFrame], list[str]]:
+def _pool(results: Sequence[Result], folds: set[str]) -> tuple[dict[str, pl.DataFrame], list[str]]:
     """Return the predictions of each system judged on every fold, and names of the others."""
     systems: dict[str, dict[str, pl.DataFrame]] = {}
     for one in results:

@@ -307,9 +307,7 @@ def _probe(
             name_system(one.metrics["model"], one.metrics["seed"]),
         )
         for one in experiments
-        if one.metrics is not None
-        and one.predictions is not None
-        and one.is_of(dataset, splits)
+        if one.metrics is not None and one.predictions is not None and one.is_of(dataset, splits)
     ]
     return probe_confounders(
         dataset.index,
