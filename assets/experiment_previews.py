@@ -45,10 +45,12 @@ def describe_model(directory: Path) -> Metadata:
         **{name: value for name, value in numbers.items() if value is not None},
         "processes": read_manifest(directory)["facts"].get("process_count", 1),
         "parameters": card["parameter_count"],
-        "train/participants": card["train"]["participants"],
-        "train/sequences": card["train"]["sequences"],
-        "selection/participants": card["selection"]["participants"],
-        "selection/sequences": card["selection"]["sequences"],
+        **{
+            f"{side}/{unit}": card[side][unit]
+            for side in ("train", "selection")
+            for unit in ("participants", "sequences", "clips")
+            if unit in card[side]
+        },
         ROW_COUNT: len(history),
         "weights_sha256": card["weights_sha256"],
         "learning_curves": show_png(

@@ -139,8 +139,8 @@ def _write_result(
     weights = save_tensors(trained.weights)
     card = describe_model(data, run.store, weights) | {
         "chosen": _describe_choice(trained),
-        "train": _describe_side(run.train),
-        "selection": _describe_side(run.selection),
+        "train": _describe_side(run.train, is_of_clips=data.clips is not None),
+        "selection": _describe_side(run.selection, is_of_clips=data.clips is not None),
     }
     (directory / MODEL_NAME).write_bytes(weights)
     (directory / HISTORY_NAME).write_bytes(format_history(trained.history))
@@ -159,8 +159,6 @@ def _describe_choice(trained: TrainedModel) -> dict[str, Any]:
     }
 
 
-def _describe_side(samples: SequenceSet) -> dict[str, int]:
+def _describe_side(samples: SequenceSet, *, is_of_clips: bool) -> dict[str, int]:
     counts = {"sequences": samples.sequence_count, "participants": samples.participant_count}
-    if len(samples) != samples.sequence_count:
-        counts["clips"] = len(samples)
-    return counts
+    return counts | {"clips": len(samples)} if is_of_clips else counts

@@ -76,8 +76,8 @@ def audit(
         pairs = leave_out_cleared(pairs, workspace.settings.splits.cleared_pairs)
     checks = run_checks(dataset.index, table, pairs, dataset.participants)
     clips = _find_clips(directory, workspace)
-    if clips is not None and table is not None:
-        checks += _check_clips(clips, table)
+    if clips is not None:
+        checks += _check_clips(clips, dataset.index, table)
     if is_released:
         checks = [
             replace(check, findings=tuple(judge_for_release(check.findings))) for check in checks
@@ -134,12 +134,12 @@ def _find_clips(directory: Path, workspace: Workspace) -> Path | None:
     return own if _is_own(directory, workspace) and own.is_file() else None
 
 
-def _check_clips(path: Path, split: "pl.DataFrame") -> "list[Check]":
+def _check_clips(path: Path, index: "pl.DataFrame", split: "pl.DataFrame | None") -> "list[Check]":
     from transforms.audit.inputs import read_clips
     from transforms.dual_view.sides import check_clips
 
     clips = read_clips(path)
-    return [check_clips(clips, split)] if clips.height else []
+    return check_clips(clips, index, split) if clips.height else []
 
 
 def _is_own(directory: Path, workspace: Workspace) -> bool:

@@ -90,7 +90,9 @@ def status(
     names_all: Annotated[
         bool, typer.Option("--all", help="Name every experiment, however many are alike.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the states as JSON, without remarks.")
+    ] = False,
 ) -> None:
     """Say of every stage whether it is fresh, stale, missing or waiting.
 

@@ -137,29 +137,35 @@ def test_clips_are_looked_at_where_there_are_any(workspace: Path, audit: Audit) 
     split = pl.read_parquet(workspace / "data" / "splits" / "split.parquet")
     tested = split.filter((pl.col("variant") == "fold_1") & (pl.col("side") == "test"))
     trained = split.filter((pl.col("variant") == "fold_1") & (pl.col("side") == "train"))
-    one, other = (table["sequence_id"].sort()[0] for table in (tested, trained))
+    one, other = (table.sort("sequence_id").row(0, named=True) for table in (tested, trained))
     empty = pl.DataFrame(CLIPS.empty_table())
     values = dict.fromkeys(CLIPS.names) | dict.fromkeys(
-        ("clip_id", "sync_group", "participant_id", "label", "batch_id", "offset_source"), "c"
+        ("clip_id", "sync_group", "batch_id", "offset_source"), "c"
     )
     values |= {"start_s": 0.0, "duration_s": 1.0, "offset_s": 0.0}
+    values |= {name: one[name] for name in ("participant_id", "label")}
     values |= {name: [0] for name in CLIPS.names if name.endswith(("_frames", "_frame_index"))}
 
-    def write(front: str, side: str) -> None:
-        row = values | {"front_sequence_id": front, "side_sequence_id": side}
+    def write(side: dict[str, Any], **changes: str) -> None:
+        ids = {"front_sequence_id": one["sequence_id"], "side_sequence_id": side["sequence_id"]}
+        row = values | ids | changes
         path = workspace / "data" / "clips" / "clips.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         table = pl.DataFrame([row], schema=empty.schema)
         write_table(conform(table, CLIPS, where="clips"), path)
 
-    write(one, one)
+    write(one)
     done = audit(_QUICK)
     assert done.returncode == 0, done.stdout
     assert "both views of every clip are on one side" in done.stdout
-    write(one, other)
+    write(other)
     done = audit(_QUICK)
     assert done.returncode == 1
     assert "clip_on_two_sides" in done.stdout
+    write(one, participant_id=other["participant_id"])
+    done = audit(_QUICK)
+    assert done.returncode == 1
+    assert "clip_of_another_participant" in done.stdout
     (workspace / "data" / "clips" / "clips.parquet").write_bytes(b"PAR1")
     assert audit(_QUICK).returncode == 4
 

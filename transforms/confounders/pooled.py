@@ -18,7 +18,7 @@ from transforms.confounders.judgement import (
 from transforms.confounders.judging import resample
 from transforms.confounders.people import gather_people
 from transforms.confounders.results import Result, answers_of_model
-from transforms.confounders.sides import ProbedSide, join_answers
+from transforms.confounders.sides import Given, ProbedSide, join_answers
 from transforms.labels import LabelScheme
 
 
@@ -32,11 +32,13 @@ def judge_folds(
 ) -> dict[str, Any]:
     """Return the judgement of all folds together, with `comparisons` by system.
 
+    `not_on_every_fold` names the systems that are in none for want of a fold.
+
     Args:
         sequences: as `describe_sequences` returns them.
         scheme: of the labels.
         folds: by variant.
-        results: of any variants; a system that was not judged on every fold is left out.
+        results: of any variants.
         draws: seed and number of the resamples.
         confidence: of the intervals.
     """
@@ -45,12 +47,16 @@ def judge_folds(
         return {"status": "cannot be judged", "reason": "somebody is tested in two folds"}
     people = gather_people(sequences.filter(pl.col("participant_id").is_in(ids)), scheme)
     counts = {"judged_on": count_classes(people)}
-    given = [side.given for side in folds.values() if side.given is not None]
-    lacking = say_what_is_lacking(counts) or next(
-        (side.lacking for side in folds.values() if side.given is None), None
-    )
-    if lacking or len(given) < len(folds):
+    if lacking := say_what_is_lacking(counts):
         return {"status": "cannot be judged", "reason": lacking} | counts
+    given: list[Given] = []
+    for name, side in folds.items():
+        # Whoever is asked about in any fold, their class has to be known to every fit.
+        lacking = say_what_is_lacking({"fitted_on": side.counts["fitted_on"]} | counts)
+        if lacking or side.given is None:
+            reason = f"{name}: {lacking or side.lacking}"
+            return {"status": "cannot be judged", "reason": reason} | counts
+        given.append(side.given)
     row_of = {person: row for row, person in enumerate(people.ids)}
     values = resample(
         people.truth,
@@ -58,25 +64,30 @@ def judge_folds(
         scheme=scheme,
         **draws,
     )
+    pooled, partly = _pool(results, set(folds))
     models = {
         system: answers_of_model(Result(system, "", predictions), people)
-        for system, predictions in _pool(results, set(folds)).items()
+        for system, predictions in pooled.items()
     }
     return (
         summarise(values, people, confidence)
         | counts
-        | {"comparisons": compare_all(people.truth, models, values, scheme, draws, confidence)}
+        | {
+            "comparisons": compare_all(people.truth, models, values, scheme, draws, confidence),
+            "not_on_every_fold": partly,
+        }
     )
 
 
-def _pool(results: Sequence[Result], folds: set[str]) -> dict[str, pl.DataFrame]:
-    """Return the predictions of each system that was judged on every fold, by its name."""
+def _pool(results: Sequence[Result], folds: set[str]) -> tuple[dict[str, pl.DataFrame], list[str]]:
+    """Return the predictions of each system judged on every fold, and names of the others."""
     systems: dict[str, dict[str, pl.DataFrame]] = {}
     for one in results:
         if one.system and one.variant in folds:
             systems.setdefault(one.system, {})[one.variant] = one.predictions
-    return {
+    pooled = {
         system: pl.concat([found[fold] for fold in sorted(folds)])
         for system, found in sorted(systems.items())
         if set(found) == folds
     }
+    return pooled, sorted(systems.keys() - pooled.keys())

@@ -119,7 +119,7 @@ def variant_statement(name: str, found: Probe) -> Statement:
 
     It is decided on the AUROC of the screening question, which needs no threshold: `holds` where
     every model's lead has an interval above zero, `fails` where a model has no lead, else
-    `caution`.
+    `caution`; so too, over folds, while a model was not judged on all of them.
     """
     claim = f"{name}: every model knows more than the confounders tell."
     if found["status"] != "judged":
@@ -137,6 +137,9 @@ def variant_statement(name: str, found: Probe) -> Statement:
         f"{told} The smallest lead of {plural(len(comparisons), 'model')} is that of {model} over "
         f"{PROBE_TITLES.get(rival, rival)}: {format_interval(lead)}."
     )
+    if partly := found.get("not_on_every_fold"):
+        worst = min(worst, "caution", key=_RANKS.index)
+        detail += f" Not judged on every fold, so left out of this: {'; '.join(partly)}."
     return Statement(worst, claim, detail)
 
 

@@ -22,6 +22,10 @@ from transforms.published import DUAL_VIEW_ROWS
 from transforms.settings import EvaluationSettings
 
 TITLE: Final = "Results: the published tables, theirs and ours"
+# Why an experiment is in no row.
+_OTHER_DATA: Final = "judged on another dataset or split"
+_NO_FOLD: Final = "of a variant that is no fold"
+_SINGLE: Final = "without a second fold"
 _UNITS: Final = ("clip", "sequence", "participant")
 _FOLLOWS: Final = (
     (
@@ -59,10 +63,10 @@ def dual_view_section(material: Material) -> Section:
     if not material.judged:
         missing = Missing("No model has been evaluated yet.", "gaitworks run model_evaluation")
         return Section("results", TITLE, (missing,))
-    folds, single = _combine(material)
+    folds, left_out = _combine(material)
     probe = (material.confounders or {}).get("pooled", {})
     blocks: list[Block] = [
-        Text(_introduce(folds, single, material)),
+        Text(_introduce(folds, left_out, material)),
         svg_picture(
             figure_to_svg(draw_views(_rows_to_draw(folds, probe))),
             "Accuracy of every model and of what it has to beat, a mark with its interval each; "
@@ -85,37 +89,38 @@ def dual_view_section(material: Material) -> Section:
     return Section("results", TITLE, tuple(blocks))
 
 
-def _combine(material: Material) -> tuple[list[_Folds], list[str]]:
-    """Return the models that were judged on two folds or more, and names of other experiments."""
-    groups: dict[tuple[str, int], list[Experiment]] = {}
-    single: list[str] = []
+def _combine(material: Material) -> tuple[list[_Folds], Mapping[str, list[str]]]:
+    """Return the models judged on two folds or more; the other experiments by why they are none."""
+    groups: dict[tuple[str, int, str, str], list[Experiment]] = {}
+    left_out: dict[str, list[str]] = {why: [] for why in (_OTHER_DATA, _NO_FOLD, _SINGLE)}
     for one in material.experiments:
         if one.metrics is None or one.predictions is None:
             continue
-        if number_of_fold(one.metrics["variant"]) is not None:
-            groups.setdefault((one.metrics["model"], one.metrics["seed"]), []).append(one)
+        if not one.is_of(material.dataset, material.splits):
+            left_out[_OTHER_DATA].append(one.name)
+        elif number_of_fold(one.metrics["variant"]) is None:
+            left_out[_NO_FOLD].append(one.name)
         else:
-            single.append(one.name)
+            names = ("model", "seed", "dataset_version", "split_sha256")
+            model, seed, version, split = (one.metrics[name] for name in names)
+            groups.setdefault((model, seed, version, split), []).append(one)
     settings = EvaluationSettings.model_validate(material.inputs.settings.get("evaluation", {}))
     people = material.dataset.participants if material.dataset is not None else None
     found = []
-    for (model, seed), members in sorted(groups.items()):
-        lineages = {
-            tuple(one.metrics[key] for key in ("dataset_version", "split_sha256"))
-            for one in members
-            if one.metrics is not None
-        }
-        if len(members) < 2 or len(lineages) > 1:
-            single += [one.name for one in members]
+    for (model, seed, *_), members in sorted(groups.items()):
+        if len(members) < 2:
+            left_out[_SINGLE] += [one.name for one in members]
             continue
         metrics = [one.metrics for one in members if one.metrics is not None]
         tables = [one.predictions for one in members if one.predictions is not None]
         summary = summarise_folds(metrics, tables, settings, participants=people)
         found.append(_Folds(model, seed, summary))
-    return found, single
+    return found, left_out
 
 
-def _introduce(folds: Sequence[_Folds], single: Sequence[str], material: Material) -> str:
+def _introduce(
+    folds: Sequence[_Folds], left_out: Mapping[str, Sequence[str]], material: Material
+) -> str:
     said = [
         "The published numbers are of real patients filmed in RGB, per clip, by folds that draw "
         "the tested people anew and choose the epoch on them; beside them ours show whether orders "
@@ -125,8 +130,11 @@ def _introduce(folds: Sequence[_Folds], single: Sequence[str], material: Materia
         said.append("Our walkers are synthetic: nothing here is evidence about patients.")
     if not folds:
         said.append("No model was judged on two folds or more: there is no spread to show.")
-    if single:
-        said.append(f"Not in the table, without a second fold: {', '.join(sorted(single))}.")
+    said += [
+        f"Not in the table, {why}: {', '.join(sorted(names))}."
+        for why, names in left_out.items()
+        if names
+    ]
     return " ".join(said)
 
 

@@ -119,6 +119,13 @@ class Experiment:
     metrics: dict[str, Any] | None
     predictions: pl.DataFrame | None = None
 
+    def is_of(self, dataset: Dataset | None, splits: Splits | None) -> bool:
+        """Tell whether it was judged on these; without either there is nothing to hold it to."""
+        if self.metrics is None or dataset is None or splits is None:
+            return self.metrics is not None
+        lineage = (self.metrics["dataset_version"], self.metrics["split_sha256"])
+        return lineage == (dataset.version, splits.sha256)
+
 
 @dataclass(frozen=True)
 class Material:
@@ -292,7 +299,6 @@ def _probe(
     if dataset is None or splits is None:
         return None
     evaluation = EvaluationSettings.model_validate(inputs.settings.get("evaluation", {}))
-    lineage = (dataset.version, splits.sha256)
     results = [
         Result(
             one.name,
@@ -301,9 +307,7 @@ def _probe(
             name_system(one.metrics["model"], one.metrics["seed"]),
         )
         for one in experiments
-        if one.metrics is not None
-        and one.predictions is not None
-        and (one.metrics["dataset_version"], one.metrics["split_sha256"]) == lineage
+        if one.metrics is not None and one.predictions is not None and one.is_of(dataset, splits)
     ]
     return probe_confounders(
         dataset.index,

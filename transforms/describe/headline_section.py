@@ -86,11 +86,10 @@ def _same_source(material: Material) -> Statement:
     claim = "Every result comes from this dataset version and this split."
     if not material.judged or material.dataset is None or material.splits is None:
         return Statement("not checked", claim, "No experiment has been evaluated yet.")
-    expected = (material.dataset.version, material.splits.sha256)
     stale = [
-        str(one["experiment"])
-        for one in material.judged
-        if (one["dataset_version"], one["split_sha256"]) != expected
+        one.name
+        for one in material.experiments
+        if one.metrics is not None and not one.is_of(material.dataset, material.splits)
     ]
     if stale:
         return Statement("fails", claim, f"From another version: {', '.join(stale)}.")

@@ -104,7 +104,7 @@ def combine_experiments(material: Material) -> Grid:
     judged = [one for one in material.experiments if _is_judged(one)]
     groups: dict[tuple[str, str], list[Experiment]] = {}
     for one in judged:
-        if _is_current(one, material):
+        if one.is_of(material.dataset, material.splits):
             facts = _facts(one)
             groups.setdefault((facts["model"], facts["variant"]), []).append(one)
     cells = {
@@ -118,7 +118,9 @@ def combine_experiments(material: Material) -> Grid:
         models=_join(asked.get("models", ()), [model for model, _ in cells]),
         variants=_join(variants, [variant for _, variant in cells]),
         seeds=tuple(asked.get("seeds", ())),
-        left_out=tuple(one.name for one in judged if not _is_current(one, material)),
+        left_out=tuple(
+            one.name for one in judged if not one.is_of(material.dataset, material.splits)
+        ),
     )
 
 
@@ -129,13 +131,6 @@ def _is_judged(one: Experiment) -> bool:
 def _facts(one: Experiment) -> dict[str, Any]:
     assert one.metrics is not None  # only the judged come here
     return one.metrics
-
-
-def _is_current(one: Experiment, material: Material) -> bool:
-    if material.dataset is None or material.splits is None:
-        return True
-    lineage = (material.dataset.version, material.splits.sha256)
-    return (_facts(one)["dataset_version"], _facts(one)["split_sha256"]) == lineage
 
 
 def _combine(

@@ -1,4 +1,4 @@
-"""On which side of a split each clip is: that of its participant, as both of its sequences are."""
+"""Whose each clip is and on which side of a split: its participant's, as both of its sequences."""
 
 from typing import Final
 
@@ -49,13 +49,61 @@ def side_of_clips(clips: pl.DataFrame, split: pl.DataFrame, variant: str) -> pl.
     return pl.Series("side", found, dtype=pl.String)
 
 
-def check_clips(clips: pl.DataFrame, split: pl.DataFrame) -> Check:
-    """Return whether the two sequences of every clip are on one side of every variant.
+def check_clips(
+    clips: pl.DataFrame, index: pl.DataFrame, split: pl.DataFrame | None
+) -> list[Check]:
+    """Return what an audit says of clips: whose they are, and on which side of every variant.
 
     Args:
         clips: schema `CLIPS`.
-        split: schema `SPLIT`.
+        index: schema `SEQUENCE_INDEX`.
+        split: schema `SPLIT`; None: sides are not looked at.
     """
+    people = _check_people(clips, index)
+    return [people] if split is None else [people, _check_sides(clips, split)]
+
+
+def _check_people(clips: pl.DataFrame, index: pl.DataFrame) -> Check:
+    """Hold what a clip says of itself, which is what models learn from, against its sequences."""
+    of_sequence = ("sequence_id", "participant_id", "label")
+    # A sequence listed twice is found elsewhere, and is not to multiply the clips here.
+    known = index.select(of_sequence).unique("sequence_id", keep="first", maintain_order=True)
+    found = clips
+    for view in VIEWS:
+        renamed = known.rename({name: f"{view}_{name}" for name in of_sequence})
+        found = found.join(renamed, on=f"{view}_sequence_id", how="left")
+    people, labels = (
+        [pl.col(f"{view}_{name}") for view in VIEWS] for name in ("participant_id", "label")
+    )
+    is_of_two = people[0] != people[1]
+    wrong = {
+        "clip_not_in_dataset": (
+            pl.any_horizontal(one.is_null() for one in people),
+            "a sequence of these clips is not in the dataset",
+        ),
+        "clip_of_two_participants": (
+            is_of_two,
+            "front and side of these clips are of two participants",
+        ),
+        "clip_of_another_participant": (
+            ~is_of_two & (pl.col("participant_id") != people[0]),
+            "these clips name another participant than their sequences",
+        ),
+        "clip_of_another_label": (
+            pl.any_horizontal(pl.col("label") != one for one in labels),
+            "these clips name another label than a sequence of theirs",
+        ),
+    }
+    findings = [
+        error(code, ids, text)
+        for code, (is_wrong, text) in wrong.items()
+        if len(ids := found.filter(is_wrong)["clip_id"])
+    ]
+    claim = "every clip is of its sequences' participant and label"
+    return Check(GROUP, claim, clips.height, "clips", tuple(findings))
+
+
+def _check_sides(clips: pl.DataFrame, split: pl.DataFrame) -> Check:
     sides = split.filter(pl.col("side") != UNUSED).select("variant", "sequence_id", "side")
     known = split.select("sequence_id").unique()
     views = [clips.select("clip_id", sequence_id=pl.col(f"{view}_sequence_id")) for view in VIEWS]

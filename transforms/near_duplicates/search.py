@@ -21,6 +21,8 @@ CANDIDATE_LIMIT: Final = 3.5
 """Root mean squared difference between stretches; copies lie around 1, up to 2.5."""
 _MIN_SPACE_SEQUENCES: Final = 40
 """A camera that saw fewer has no space of its own: too few bodies to tell people apart."""
+_MOST_SPACES: Final = 8
+"""Views with a space of their own: everything is read once for each, and views are free text."""
 _WHOLE_GROUP: Final = 64
 """Up to so many identical sequences are reported pair by pair, more of them against the first."""
 _DECIMALS: Final = 3  # in the table: the last digits depend on the machine's arithmetic
@@ -83,11 +85,14 @@ def _name_spaces(dataset: SilhouetteDataset, names: list[str]) -> list[str]:
     """Return in which space each sequence is judged: its camera's, or "", that of all.
 
     In a space of front and side together few directions are the front's, which shows less movement.
+    The cameras that saw the most come first, the others share that of all.
     """
     about = dataset.index.select("sequence_id", "view", "frame_count").rows()
     views = {name: view for name, view, _ in about}
     seen = Counter(view for _, view, frame_count in about if frame_count >= MIN_FRAMES)
-    return [views[name] if seen[views[name]] >= _MIN_SPACE_SEQUENCES else "" for name in names]
+    enough = [view for view, count in seen.items() if count >= _MIN_SPACE_SEQUENCES]
+    own = sorted(enough, key=lambda view: (-seen[view], view))[:_MOST_SPACES]
+    return [views[name] if views[name] in own else "" for name in names]
 
 
 def _group_identical(walks: list[Walk]) -> dict[str, list[int]]:

@@ -21,7 +21,7 @@ def audit_release(material: ReleaseMaterial, further: FurtherSplit | None = None
     split = material.split if further is None else further.table
     checks = run_checks(material.index, split, material.near_duplicates, material.participants)
     if material.clips.height:
-        checks.append(check_clips(material.clips, split))
+        checks += check_clips(material.clips, material.index, split)
     return [replace(check, findings=tuple(judge_for_release(check.findings))) for check in checks]
 
 

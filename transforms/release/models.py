@@ -45,7 +45,9 @@ def render_model_card(card: dict[str, Any], metrics: dict[str, Any], values: Val
     reads = _say_what_it_reads(card)
     trained = ""
     if train:
-        trained = f": {train['participants']} participants, {train['sequences']} {reads['unit']}"
+        # Cards of clips that count none are of a form whose `sequences` were the clips.
+        samples = train.get(reads["unit"], train["sequences"])
+        trained = f": {train['participants']} participants, {samples} {reads['unit']}"
     return render(
         "model_card.md.jinja",
         values

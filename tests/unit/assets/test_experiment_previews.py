@@ -34,7 +34,7 @@ def test_a_model_shows_how_its_training_ended(tmp_path):
         "chosen": {"step": 20, "selection_accuracy": 0.75, "reason": "the later of equals"},
         "parameter_count": 1234,
         "train": {"sequences": 18, "participants": 15},
-        "selection": {"sequences": 5, "participants": 3},
+        "selection": {"sequences": 5, "participants": 3, "clips": 24},
         "weights_sha256": "0" * 64,
     }
     (tmp_path / "model.json").write_bytes(canonical_json(card))
@@ -44,6 +44,9 @@ def test_a_model_shows_how_its_training_ended(tmp_path):
     assert shown["learning_rate"] == 0.1
     assert shown["selection_accuracy"] == 0.75
     assert (shown["steps"], shown["chosen_step"], shown["processes"]) == (30, 20, 4)
+    assert shown["train/sequences"] == 18
+    assert (shown["selection/sequences"], shown["selection/clips"]) == (5, 24)
+    assert "train/clips" not in shown
     assert shown["dagster/row_count"] == 30
     assert shown["history_file"].path == str(tmp_path / "history.csv")
     assert max(map(size_of, shown.values())) < LIMIT_BYTES

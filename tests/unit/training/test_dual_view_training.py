@@ -124,6 +124,7 @@ def test_a_walk_is_the_mean_of_its_clips(seen_by_nobody):
         "shows": "silhouettes",
     }
     assert card["train"]["clips"] > card["train"]["sequences"] >= card["train"]["participants"]
+    assert card["selection"] == {"clips": 0, "sequences": 0, "participants": 0}
     assert "training" not in card
     assert card["dual_view"]["epochs"] == 1
 

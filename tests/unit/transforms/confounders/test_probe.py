@@ -274,6 +274,7 @@ def test_folds_are_judged_together_as_metrics_pool_them(
     found = probe(folds, results=results[:-1])  # b lacks a fold
     pooled = found["pooled"]
     assert list(pooled["comparisons"]) == ["a, seed 0"]
+    assert pooled["not_on_every_fold"] == ["b, seed 0"]
     settings = EvaluationSettings(bootstrap_resamples=200, seed=7)
     told = summarise_predictions(pl.concat(tables.values()), settings)
     expected = told["units"]["participant"]["metrics"]
@@ -288,6 +289,19 @@ def test_folds_are_judged_together_as_metrics_pool_them(
     counts = [sum(found["variants"][name]["judged_on"].values()) for name in names]
     whole = sum(share * count for share, count in zip(shares, counts, strict=True)) / sum(counts)
     assert pooled["all"]["tree"]["accuracy"]["value"] == pytest.approx(whole, abs=1e-6)
+
+
+def test_folds_are_not_pooled_where_a_fit_does_not_know_a_class_that_is_asked_about(
+    folds: Any,
+) -> None:
+    is_first = pl.col("variant") == "fold_1"
+    side = pl.when(is_first).then(pl.lit("test")).otherwise(pl.lit("train"))
+    split = folds.split.with_columns(
+        side=pl.when(pl.col("label") == "neutral").then(side).otherwise("side")
+    )
+    found = probe(replace(folds, split=split))["pooled"]
+    assert found["status"] == "cannot be judged"
+    assert found["reason"] == "fold_1: too few participants: 0 neutral to fit on"
 
 
 def test_variants_that_are_no_folds_are_not_pooled(cohort: MakeCohort, folds: Any) -> None:

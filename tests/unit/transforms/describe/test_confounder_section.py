@@ -126,6 +126,17 @@ def test_the_claim_over_folds_rests_on_all_of_them_together() -> None:
     assert confounder_statement(folds | {"pooled": judged()}).status == "caution"
 
 
+def test_a_model_that_lacks_a_fold_is_named_and_the_claim_does_not_hold() -> None:
+    whole = judged(whole=lead(0.3, 0.1, 0.5))
+    pooled = whole | {"not_on_every_fold": ["half, seed 0", "third, seed 0"]}
+    statement = confounder_statement(probe(fold_1=judged()) | {"pooled": pooled})
+    assert statement.status == "caution"
+    assert statement.detail.endswith("left out of this: half, seed 0; third, seed 0.")
+    assert variant_statement("v", whole | {"not_on_every_fold": []}).status == "holds"
+    bad = judged(whole=lead(-0.3, -0.5, 0.1)) | {"not_on_every_fold": ["half, seed 0"]}
+    assert variant_statement("v", bad).status == "fails"
+
+
 def test_without_a_model_the_claim_is_unchecked() -> None:
     assert confounder_statement(probe()).status == "not checked"
     statement = confounder_statement(probe(a=judged(), c=REFUSED))

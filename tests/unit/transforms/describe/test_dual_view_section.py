@@ -24,7 +24,7 @@ def make_people(fold: int) -> pl.DataFrame:
     )
 
 
-def judge(model: str, fold: int, wrong: int) -> Experiment:
+def judge(model: str, fold: int, wrong: int, **lineage: str) -> Experiment:
     """Return one fold in which the first `wrong` people are named wrongly."""
     people = make_people(fold)
     truth = ["asd" if label == "asd" else "non_asd" for label in people["label"]]
@@ -48,6 +48,7 @@ def judge(model: str, fold: int, wrong: int) -> Experiment:
         "experiment": f"{model}-fold_{fold}-seed_0",
         "dataset_version": "d" * 64,
         "split_sha256": "s" * 64,
+        **lineage,
         **summarise_evaluation(predictions, people, QUICK),
     }
     return Experiment(metrics["experiment"], None, metrics, predictions)
@@ -69,11 +70,13 @@ PROBE = {
 }
 
 
-def describe(experiments, confounders=None):
+def describe(experiments, confounders=None, split="s" * 64):
+    people = pl.concat(make_people(fold) for fold in (1, 2))
     material = SimpleNamespace(
         experiments=experiments,
         judged=[one.metrics for one in experiments],
-        dataset=SimpleNamespace(participants=pl.concat(make_people(fold) for fold in (1, 2))),
+        dataset=SimpleNamespace(participants=people, version="d" * 64),
+        splits=SimpleNamespace(sha256=split) if split else None,
         inputs=SimpleNamespace(settings={"evaluation": {"bootstrap_resamples": 100}}),
         is_synthetic=True,
         confounders=confounders,
@@ -153,6 +156,21 @@ def test_one_fold_alone_is_named_and_left_out(section):
     (words,) = [block for block in section.blocks if isinstance(block, Text)]
     assert "without a second fold: gait_mil-fold_1-seed_0" in words.text
     assert "synthetic" in words.text
+
+
+def test_what_was_judged_on_an_older_split_is_named_so_and_left_out():
+    old = [judge("early_channel", fold, 0, split_sha256="o" * 64) for fold in (1, 2)]
+    mixed = [judge("prob_mean", 1, 0, split_sha256="o" * 64), judge("prob_mean", 2, 0)]
+    section = describe([*old, *mixed])
+    (words,) = [block for block in section.blocks if isinstance(block, Text)]
+    other = "early_channel-fold_1-seed_0, early_channel-fold_2-seed_0, prob_mean-fold_1-seed_0"
+    assert f"Not in the table, judged on another dataset or split: {other}." in words.text
+    assert "Not in the table, without a second fold: prob_mean-fold_2-seed_0." in words.text
+    rows = rows_of(section, "Ways to read two views")
+    assert not [row for row in rows if row[1].startswith("ours") and row[2] != "not run"]
+    # Without a split nothing says which are old: none is mixed with another one's folds.
+    rows = rows_of(describe([*old, *mixed], split=None), "Ways to read two views")
+    assert {row[0] for row in rows if "seed" in row[0]} == {"early_channel, seed 0"}
 
 
 def test_nothing_judged_says_how_to():

@@ -107,6 +107,12 @@ def test_a_pair_under_two_cameras_is_one_only_where_it_is_in_both_spaces(
     search(cast(SilhouetteDataset, SimpleNamespace(index=index)))
     assert asked == [["a", "b"]]  # too few of each camera: one space for all
 
+    asked.clear()
+    monkeypatch.setattr(search_module, "_MIN_SPACE_SEQUENCES", 1)
+    monkeypatch.setattr(search_module, "_MOST_SPACES", 1)
+    search(cast(SilhouetteDataset, SimpleNamespace(index=index)))
+    assert asked == [["a", "b"], ["a"]]  # too many cameras: the others share one
+
 
 @pytest.mark.slow
 def test_planted_copies_are_found_and_strangers_are_left_alone(tmp_path: Path) -> None:

@@ -195,11 +195,14 @@ def test_a_model_card_stands_beside_its_results(release):
 
 def test_the_card_of_a_model_of_pictures_does_not_speak_of_silhouettes(make_inputs, publish):
     clips = {"views": ["front", "side"], "frames": 8, "shows": "rgb"}
-    model = {"input": {"height_px": 96, "width_px": 96, "range": [0, 1], **clips}}
+    model = {
+        "input": {"height_px": 96, "width_px": 96, "range": [0, 1], **clips},
+        "train": {"participants": 3, "sequences": 5, "clips": 28},
+    }
     folder = publish(make_inputs(model=model)) / "results" / "sconet-ratio_1_1_2-seed_0"
     card = (folder / "model_card.md").read_text()
     assert "clips of two views, colour pictures of 96 x 96 pixels" in card
-    assert "3 participants, 3 clips" in card
+    assert "3 participants, 28 clips" in card
     assert "pictures of the people, which this release does not hold" in card
     assert "a classifier of\nwalks filmed in colour" in card
     assert "silhouettes of 96" not in card
