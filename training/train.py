@@ -29,8 +29,8 @@ from transforms.files import canonical_json, publish_directory, sha256_bytes, sh
 from transforms.manifest import write_manifest
 from transforms.progress import NoProgress, Progress
 
-# Raised whenever equal jobs would give other weights.
-_CODE_VERSION: Final = "3"
+# Raised whenever equal jobs would give other weights, or say other things of them.
+_CODE_VERSION: Final = "4"
 
 
 def run_training(job: TrainingJob, *, device: str, progress: Progress) -> None:
