@@ -83,12 +83,12 @@ def cut_segments(
     side_times_s = side.times_s + offset_s
     begin = max(front.times_s[0] - front.interval_s / 2, side_times_s[0] - side.interval_s / 2)
     end = min(front.times_s[-1] + front.interval_s / 2, side_times_s[-1] + side.interval_s / 2)
-    count = int(np.floor((end - begin - settings.duration_s + _ROUNDING_S) / settings.stride_s)) + 1
     if end - begin + _ROUNDING_S < settings.duration_s:
         reason = f"the views have {max(end - begin, 0.0):.2f} s in common, expected at least "
         reason += f"{settings.duration_s:g} s"
         yield Reject(sync_group, "segments", "no_common_time", reason)
         return
+    count = int(np.floor((end - begin - settings.duration_s + _ROUNDING_S) / settings.stride_s)) + 1
     middles = (np.arange(settings.frames) + 0.5) * settings.duration_s / settings.frames
     for number in range(count):
         clip_id = f"{sync_group}_c{number:03d}"

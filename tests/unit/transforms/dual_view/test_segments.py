@@ -52,7 +52,7 @@ def test_a_single_missing_frame_between_two_moments_does_no_harm():
     assert all(isinstance(one, Clip) for one in cut(frames(25, 2), frames(25, 2, without=(2,))))
 
 
-@pytest.mark.parametrize("offset_s", [1.5, -1.2, 9.0])
+@pytest.mark.parametrize("offset_s", [1.5, -1.2, 9.0, 1e300, float("inf")])
 def test_too_little_common_time_is_a_reject_of_the_group(offset_s):
     (reject,) = cut(frames(25, 2), frames(25, 2), offset_s)
     assert (reject.clip_id, reject.reason_code) == (None, "no_common_time")
