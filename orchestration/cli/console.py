@@ -29,7 +29,7 @@ def workspace_of(context: typer.Context) -> "Workspace":
 
 def print_json(value: Any) -> None:
     """Print one JSON value on standard output, for scripts."""
-    typer.echo(json.dumps(value, indent=2, sort_keys=True, default=str))
+    typer.echo(json.dumps(value, indent=2, sort_keys=True, default=str, allow_nan=False))
 
 
 def say(line: str) -> None:

@@ -11,7 +11,7 @@ from training.judge_walk import find_windows, judge_walk, to_model_input
 from training.judgement import Judgement
 from training.models.registry import build_model
 from training.predict import predict_probabilities
-from transforms.errors import InputError
+from transforms.errors import InputError, IntegrityError
 from transforms.labels import SCOLIOSIS, SCOLIOSIS_LABELS
 from transforms.progress import NoProgress
 from transforms.settings import TrainingSettings
@@ -92,6 +92,14 @@ def test_entropy_runs_from_sure_to_a_guess() -> None:
     assert make_judgement([1.0, 0.0, 0.0], []).entropy_bits == 0
     assert make_judgement([1 / 3] * 3, []).entropy_bits == pytest.approx(math.log2(3))
     assert make_judgement([0.5, 0.5, 0.0], []).entropy_bits == pytest.approx(1)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_what_is_no_probability_is_no_judgement(number: float) -> None:
+    with pytest.raises(IntegrityError, match="gives no probabilities"):
+        make_judgement([number, 0.5, 0.5], [])
+    with pytest.raises(IntegrityError, match="gives no probabilities"):
+        make_judgement([0.2, 0.2, 0.6], [[0.2, number, 0.6]])
 
 
 def test_the_spread_is_that_of_the_windows() -> None:
