@@ -153,6 +153,8 @@ def test_videos_that_do_not_go_together_are_refused(cohort, trained):
         ({"input": []}, IntegrityError, "does not say what clips it reads"),
         ({"dual_view": {"input": "rgb"}}, SettingsError, "reads pictures of people"),
         ({"dual_view": {"depth": 3}}, IntegrityError, "settings that this version does not know"),
+        ({"dual_view": {"depths": [65, 3, 3, 3]}}, IntegrityError, "settings that this version"),
+        ({"dual_view": {"width": 4097}}, IntegrityError, "settings that this version"),
         ({"labels": ["a"]}, IntegrityError, "other classes apart"),
         ({"weights_sha256": "0"}, IntegrityError, "the weights are damaged"),
     ],

@@ -70,7 +70,9 @@ def test_what_is_wrong_with_a_models_folder_is_said(trained: Path, tmp_path: Pat
     refused("settings that this version does not know", training=None)
     refused("weights are damaged", weights_sha256="0" * 64)
     # Nobody takes memory for what a card merely claims.
-    refused("another shape", training=training | {"channels": [10**6] * 4})
+    refused("another shape", training=training | {"channels": [4096] * 4})
+    for name, value in (("channels", [10**6] * 4), ("embedding_size", 10**30)):
+        refused("settings that this version does not know", training=training | {name: value})
     (trained / MODEL_NAME).write_bytes(b"no tensors")
     refused("weights are damaged", weights_sha256=sha256_bytes(b"no tensors"))
     (trained / CARD_NAME).write_text("[" * 100_000)
