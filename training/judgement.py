@@ -31,7 +31,7 @@ class Judgement:
         middles_s: `(window,)`, the time of each part's middle.
         window_s: how long a part is.
         step_s: from one part to the next.
-        frames: how many frames of a video were judged.
+        frames: of each video, how many of its frames were judged.
     """
 
     classes: tuple[str, ...]
@@ -40,7 +40,7 @@ class Judgement:
     middles_s: Reals
     window_s: float
     step_s: float
-    frames: int
+    frames: tuple[int, ...]
 
     def __post_init__(self) -> None:
         """Refuse what is no probability; weights that are finite may still overflow.

@@ -53,7 +53,7 @@ def test_the_whole_is_what_evaluation_says(name: str, cap: int) -> None:
         described.model, walk, walk, described.training, torch.device("cpu"), NoProgress()
     )
     np.testing.assert_array_equal(judged.whole, expected[0])
-    assert judged.frames == min(35, cap)
+    assert judged.frames == (min(35, cap),)
     assert judged.whole.sum() == pytest.approx(1)
 
 
@@ -85,7 +85,7 @@ def test_windows_last_a_second_and_overlap_by_half() -> None:
 def make_judgement(whole: list[float], windows: list[list[float]]) -> Judgement:
     parts = np.array(windows).reshape(len(windows), 3)
     middles_s = np.arange(len(windows)) / 2
-    return Judgement(SCOLIOSIS_LABELS, np.array(whole), parts, middles_s, 1.0, 0.5, 30)
+    return Judgement(SCOLIOSIS_LABELS, np.array(whole), parts, middles_s, 1.0, 0.5, (30,))
 
 
 def test_entropy_runs_from_sure_to_a_guess() -> None:
