@@ -3,11 +3,12 @@
 A model's folder may come from elsewhere: nothing in it is believed before it was checked.
 """
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
 from transforms.errors import IntegrityError
+from transforms.files import read_limited
+from transforms.outside_json import Count, Form, check_form, parse_json
 
 MODEL_NAME: Final = "model.safetensors"
 CARD_NAME: Final = "model.json"
@@ -18,6 +19,31 @@ _MAX_BYTES: Final = 1 << 20
 Card = dict[str, Any]  # `Any`: JSON
 
 
+class _Side(Form):
+    """How much a model was trained on."""
+
+    participants: Count | None = None
+    sequences: Count | None = None
+    clips: Count | None = None
+
+
+class _CardForm(Form):
+    """What every reader of a card takes for granted; other parts are checked by those who use them.
+
+    A card is written without `train` first, which training adds.
+    """
+
+    experiment: str
+    model: str
+    variant: str
+    seed: Count
+    dataset_version: str
+    split_sha256: str
+    weights_sha256: str
+    parameter_count: Count
+    train: _Side | None = None
+
+
 def read_card(directory: Path) -> Card:
     """Return the card of the model in a folder.
 
@@ -26,15 +52,15 @@ def read_card(directory: Path) -> Card:
     """
     path = directory / CARD_NAME
     try:
-        with path.open("rb") as stream:
-            data = stream.read(_MAX_BYTES + 1)
-        if len(data) > _MAX_BYTES:
-            raise ValueError(f"over {_MAX_BYTES} bytes")
-        card = json.loads(data)
+        card = parse_json(read_limited(path, _MAX_BYTES))
     except (OSError, ValueError, RecursionError) as error:
         raise IntegrityError(
             "unreadable model card", where=path, found=error, fix=REBUILD
         ) from error
     if not isinstance(card, dict) or card.get("format") != FORMAT:
         raise IntegrityError("not a model card", where=path, expected=FORMAT, fix=REBUILD)
+    try:
+        check_form(_CardForm, card)
+    except ValueError as error:
+        raise IntegrityError("a wrong model card", where=path, found=error, fix=REBUILD) from error
     return card

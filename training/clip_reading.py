@@ -17,11 +17,11 @@ from training.judge_walk import Floats, to_model_input
 from training.judgement import Judgement
 from training.walk_explanation import WalkExplanation
 from training.wish import ModelPlace, Wish
-from transforms.dual_view.alignment import Alignment
+from transforms.dual_view.alignment import CONTRADICTED, Alignment
 from transforms.dual_view.cut import SeenWalk, cut_walk
 from transforms.dual_view.pairing import VIEWS, Reject
-from transforms.dual_view.segments import Clip, cut_segments, lay_frames
-from transforms.errors import RefusalError
+from transforms.dual_view.segments import Clip, cut_video, lay_frames
+from transforms.errors import InputError, RefusalError
 from transforms.explanation.reference import Reference, find_reference, take_own_mean
 from transforms.explanation.shares import SequenceMaps
 from transforms.extract.single import ExtractedWalk
@@ -61,23 +61,24 @@ class ClipReader:
         """Align the views of a walk and cut it into clips.
 
         Raises:
+            InputError: both videos are one file.
             RefusalError: a video shows another view than the model reads it as, nobody said how two
                 videos lie to each other and their motion does not tell, or no clip is whole.
         """
+        _require_two_files(walks)
         for view, walk in zip(self.views, walks, strict=True):
-            _require_view(view, walk)
+            _require_view(view, walk, is_only=len(walks) == 1)
         seen = [_see(walk) for walk in walks]
         alignment: Alignment | None = None
         rejects: tuple[Reject, ...]
         if len(seen) == 1:
-            frames = seen[0].frames
-            found = list(cut_segments(_NAME, frames, frames, 0.0, self.settings))
+            found = list(cut_video(_NAME, seen[0].frames, self.settings))
             clips = tuple(one for one in found if isinstance(one, Clip))
             rejects = tuple(one for one in found if isinstance(one, Reject))
         else:
             cut = cut_walk(_NAME, seen[0], seen[1], self.wish.offset_s, self.settings)
             if isinstance(cut.alignment, Reject):
-                raise _refuse_alignment(cut.alignment)
+                raise _refuse_alignment(cut.alignment, walks)
             alignment, clips, rejects = cut.alignment, cut.clips, cut.rejects
         if not clips:
             raise RefusalError(
@@ -133,7 +134,7 @@ class ClipReading:
             middles_s=np.array(middles_s),
             window_s=settings.duration_s,
             step_s=settings.stride_s,
-            frames=self.pixels.shape[0] * self.pixels.shape[3],
+            frames=tuple(self._count_frames(view) for view in self.reader.views),
         )
 
     def explain(self, judgement: Judgement) -> list[WalkExplanation]:
@@ -166,7 +167,7 @@ class ClipReading:
                 weight=explained.weights[view],
                 over_time=None,
                 reference=references[view],
-                frames=pixels.shape[0] * pixels.shape[3],
+                frames=self._count_frames(view, most),
             )
             for view in reader.views
         ]
@@ -193,6 +194,10 @@ class ClipReading:
             }
         }
 
+    def _count_frames(self, view: str, most: int | None = None) -> int:
+        """Return how many frames of a view the first clips show; clips may share some."""
+        return len(np.unique(np.stack([clip.of_view(view) for clip in self.clips[:most]])))
+
     def _choose_reference(self, view: str, pixels: Floats) -> Reference:
         found = self.reader.references[view]
         if isinstance(found, str):
@@ -216,30 +221,53 @@ def open_clip_reader(place: ModelPlace, wish: Wish, views: tuple[str, ...]) -> C
     return ClipReader(described, views, wish, settings, references)
 
 
-def _require_view(view: str, walk: ExtractedWalk) -> None:
-    """Refuse a video that would be read as another view than it shows: videos are swapped."""
+def _require_two_files(walks: Sequence[ExtractedWalk]) -> None:
+    if len({walk.facts.sha256 for walk in walks}) < len(walks):
+        raise InputError(
+            "both videos are the same file",
+            where=", ".join(walk.file for walk in walks),
+            expected="the front and the side view of one walk",
+        )
+
+
+def _require_view(view: str, walk: ExtractedWalk, *, is_only: bool) -> None:
+    """Refuse a video that would be read as another view than it shows, as swapped videos are."""
     direction = walk.found.measures.get("direction")
     if direction in _NOT_SEEN[view]:
+        fix = (
+            f"give the {view} view" if is_only else "give the front view first, then the side view"
+        )
         raise RefusalError(
-            f"not judged: a video does not show the {view} view that the model reads it as",
+            f"not judged: the video does not show the {view} view that the model reads it as",
+            where=walk.file,
             expected=f"a walk seen from the {view}",
             found=f"one who walks {str(direction).replace('_', ' ')} in the picture",
-            fix="give the front view first and the side view second, or name another --model",
+            fix=f"{fix}, or name another --model",
         )
 
 
 def _see(walk: ExtractedWalk) -> SeenWalk:
     final = walk.final
     kept, fps = final.kept_frames, walk.facts.fps
-    assert fps is not None  # intake refuses a video without
+    if fps is None:
+        raise InputError("not a video that can be judged: no frame rate", where=walk.file)
     frames = lay_frames(final.pts_s, walk.times_s, kept, fps)
     return SeenWalk(frames, walk.silhouettes, final.boxes[kept].astype(np.float64))
 
 
-def _refuse_alignment(reject: Reject) -> RefusalError:
+def _refuse_alignment(reject: Reject, walks: Sequence[ExtractedWalk]) -> RefusalError:
+    where = ", ".join(walk.file for walk in walks)
+    if reject.reason_code == CONTRADICTED:
+        return RefusalError(
+            f"not judged: the motion contradicts --offset ({reject.reason_code})",
+            where=where,
+            found=reject.reason,
+            fix="check --offset and that both videos show one walk, the front view first; or leave "
+            "it out to have it estimated",
+        )
     return RefusalError(
         f"not judged: how the two videos lie to each other is not known ({reject.reason_code})",
-        where="VIDEO, VIDEO2",
+        where=where,
         found=reject.reason,
         fix="say with --offset how many seconds after VIDEO's first frame VIDEO2 begins "
         "(negative: before), and give the front view first",

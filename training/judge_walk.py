@@ -61,7 +61,7 @@ def judge_walk(described: DescribedModel, silhouettes: Floats, times_s: Reals) -
         np.array(middles, dtype=np.float64),
         WINDOW_S,
         STEP_S,
-        len(frames),
+        (len(frames),),
     )
 
 

@@ -11,6 +11,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from transforms.errors import IntegrityError
+
 QUANTILES: Final = (0.05, 0.5, 0.95)
 _MIN_WINDOWS: Final = 3
 """Fewer say nothing about a spread."""
@@ -29,7 +31,7 @@ class Judgement:
         middles_s: `(window,)`, the time of each part's middle.
         window_s: how long a part is.
         step_s: from one part to the next.
-        frames: how many frames of a video were judged.
+        frames: of each video, how many of its frames were judged.
     """
 
     classes: tuple[str, ...]
@@ -38,7 +40,20 @@ class Judgement:
     middles_s: Reals
     window_s: float
     step_s: float
-    frames: int
+    frames: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what is no probability; weights that are finite may still overflow.
+
+        Raises:
+            IntegrityError: a number is not finite.
+        """
+        if not (np.isfinite(self.whole).all() and np.isfinite(self.windows).all()):
+            raise IntegrityError(
+                "the model gives no probabilities for this walk",
+                expected="finite numbers",
+                fix="name another model: the weights of this one are of no use",
+            )
 
     @property
     def predicted(self) -> int:

@@ -1,6 +1,7 @@
 """A trained model on disk: weights, the card that says what they are, and loading them safely."""
 
 from pathlib import Path
+from typing import Final
 
 import torch
 from safetensors import SafetensorError
@@ -14,7 +15,10 @@ from training.models.registry import find_model
 from training.sample_store import SampleStore
 from transforms.dual_view.pairing import VIEWS
 from transforms.errors import IntegrityError
-from transforms.files import sha256_bytes
+from transforms.files import read_limited, sha256_bytes
+
+_MAX_BYTES: Final = 1 << 31
+"""Over five times 3D ResNet-50 for two views, the largest of the published models."""
 
 
 def describe_model(data: ExperimentData, store: SampleStore, weights: bytes) -> Card:
@@ -78,7 +82,7 @@ def load_weights(
     path = directory / MODEL_NAME
     recipe = find_model(name)
     try:
-        weights = path.read_bytes()
+        weights = read_limited(path, _MAX_BYTES)
         if sha256_bytes(weights) != card.get("weights_sha256"):
             raise ValueError(f"a sha256 that is not the one in {CARD_NAME}")
         state: dict[str, Tensor] = load(weights)
@@ -89,6 +93,9 @@ def load_weights(
             raise ValueError("weights of another shape than the card describes")
         model = recipe.build(settings, class_count)
         model.load_state_dict(state)
+        # After loading: a number of the file may be too large for the model's.
+        if not all(tensor.isfinite().all() for tensor in model.state_dict().values()):
+            raise ValueError("weights that are not finite numbers")
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise IntegrityError(
             "the weights are damaged", where=path, found=error, fix=REBUILD

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from training.models.dual_view import DualViewClassifier
 from transforms.errors import InputError, MissingDependencyError, SettingsError
-from transforms.files import sha256_bytes
+from transforms.files import read_limited, sha256_bytes
 
 # Four times 3D ResNet-50 in float32 with its momentum, which is what the authors' files hold.
 _LARGEST_FILE: Final = 2**30
@@ -154,15 +154,13 @@ def _list(names: list[str]) -> str:
 
 def _read_limited(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
+        return read_limited(path, _LARGEST_FILE)
     except OSError as error:
         raise MissingDependencyError(
             "the pretrained weights cannot be read", where=path, found=error.strerror
         ) from error
-    if len(data) > _LARGEST_FILE:
-        raise _too_large(path)
-    return data
+    except ValueError as error:
+        raise _too_large(path) from error
 
 
 def _too_large(path: Path) -> InputError:

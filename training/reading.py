@@ -83,7 +83,7 @@ def _require_views(card: Card, views: Sequence[str], wish: Wish, video_count: in
             where="VIDEO2",
             expected=f"one video{_say_view(views)}" if len(views) == 1 else "front and side view",
             found=f"{video_count} video(s)",
-            fix="leave out the second video, or name a model of two views with --model"
+            fix=f"give only {_say_only(views)}, or name a model of two views with --model"
             if video_count == 2
             else "give the side view as second video, or name another model with --model",
         )
@@ -94,6 +94,10 @@ def _require_views(card: Card, views: Sequence[str], wish: Wish, video_count: in
         raise SettingsError(
             f"the model {name} looks at the {views[0]} view only", where="--view", found=wish.view
         )
+
+
+def _say_only(views: Sequence[str]) -> str:
+    return "one video" if views[0] == UNKNOWN_VIEW else f"the {views[0]} view"
 
 
 def _say_view(views: Sequence[str]) -> str:

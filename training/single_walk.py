@@ -56,10 +56,10 @@ class NotJudgedError(Exception):
     """There is no walk to judge; carries what a page can show of why.
 
     Attributes:
-        walks: with the name of their video.
+        walks: as far as they were extracted.
     """
 
-    def __init__(self, error: GaitworksError, walks: Sequence[tuple[str, ExtractedWalk]]) -> None:
+    def __init__(self, error: GaitworksError, walks: Sequence[ExtractedWalk]) -> None:
         super().__init__(str(error))
         self.error = error
         self.walks = tuple(walks)
@@ -104,17 +104,16 @@ def predict_walk(
             import matplotlib.figure  # noqa: F401  # its import is half of what a page costs
     with clock.stage(WAIT):
         walks = [process.result() for process in processes]
-    names = [request.video.name for request in requests]
-    for walk, request in zip(walks, requests, strict=True):
+    for walk in walks:
         try:
-            require_accepted(walk, request.video)
+            require_accepted(walk)
         except GaitworksError as error:
-            raise NotJudgedError(error, [(request.video.name, walk)]) from error
+            raise NotJudgedError(error, [walk]) from error
     with clock.stage(READ):
         try:
             reading = reader.read(walks)
         except GaitworksError as error:
-            raise NotJudgedError(error, list(zip(names, walks, strict=True))) from error
+            raise NotJudgedError(error, walks) from error
     with clock.stage(JUDGE):
         judgement = reading.judge()
     with clock.stage(EXPLAIN):
@@ -125,9 +124,9 @@ def predict_walk(
         "model": _describe_model(card, place),
         "videos": [
             _describe_walk(walk, request, view)
-            | {"judged_frames": judgement.frames, "explained_frames": explanation.frames}
-            for walk, request, view, explanation in zip(
-                walks, requests, reader.views, explanations, strict=True
+            | {"judged_frames": frames, "explained_frames": explanation.frames}
+            for walk, request, view, frames, explanation in zip(
+                walks, requests, reader.views, judgement.frames, explanations, strict=True
             )
         ],
         **judgement.describe(),
@@ -178,7 +177,7 @@ def _describe_model(card: Card, place: ModelPlace) -> Json:
 def _describe_walk(walk: ExtractedWalk, request: WalkRequest, view: str) -> Json:
     found, final = walk.found, walk.final
     return {
-        "file": request.video.name,
+        "file": walk.file,
         "sha256": walk.facts.sha256,
         "fps": walk.facts.fps,
         "duration_s": walk.facts.duration_s,

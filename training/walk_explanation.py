@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
+from transforms.errors import IntegrityError
 from transforms.explanation.over_time import WeighedWalk, summarise_over_time
 from transforms.explanation.reference import Reference
 from transforms.explanation.shares import Group, SequenceMaps, tabulate_shares
@@ -29,6 +32,20 @@ class WalkExplanation:
     reference: Reference
     frames: int
     phase_count: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse maps that show nothing; a slope may overflow where the answer does not.
+
+        Raises:
+            IntegrityError: a number is not finite.
+        """
+        maps = self.maps.whole.values()
+        if not (np.isfinite(self.weight) and all(np.isfinite(one).all() for one in maps)):
+            raise IntegrityError(
+                "the model's answer for this walk can't be explained",
+                expected="finite numbers",
+                fix="name another model: the weights of this one are of no use",
+            )
 
     @property
     def has_rhythm(self) -> bool:

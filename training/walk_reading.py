@@ -70,7 +70,7 @@ class WalkReading:
             take_own_mean(self.silhouettes, found) if isinstance(found, str) else found,
             explained=judgement.predicted,
             view=wish.view,
-            frame_cap=min(wish.frame_cap, judgement.frames),
+            frame_cap=min(wish.frame_cap, *judgement.frames),
         )
         return [one]
 

@@ -46,6 +46,20 @@ def sha256_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def read_limited(path: Path, max_bytes: int) -> bytes:
+    """Return what a file holds.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it is larger.
+    """
+    with path.open("rb") as stream:
+        data = stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ValueError(f"over {max_bytes} bytes")
+    return data
+
+
 def fsync_directory(path: Path) -> None:
     """Make renames inside `path` durable."""
     descriptor = os.open(path, os.O_RDONLY)

@@ -10,20 +10,20 @@ from transforms.settings_section import Fraction, Positive, Probability, Section
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 FrameSampling = Literal["fixed_unordered", "fixed_ordered"]
 
+# Of a model's layers. Settings come with models from elsewhere, too, and a model is laid out before
+# its weights are compared with it.
+Width = Annotated[int, Field(ge=1, le=4096)]
+Depth = Annotated[int, Field(ge=1, le=64)]
+
 
 class TrainingSettings(Section):
     """One training run; the defaults are the field's full-size protocol."""
 
-    channels: Annotated[tuple[Positive, ...], Field(min_length=4, max_length=4)] = (
-        64,
-        128,
-        256,
-        512,
-    )
-    embedding_size: Positive = 256
+    channels: tuple[Width, Width, Width, Width] = (64, 128, 256, 512)
+    embedding_size: Width = 256
     parts: Literal[1, 2, 4, 8, 16] = 16
     phase_count: Literal[2, 3, 4, 6, 8] = 4  # of Gait-MIL, as the next one
-    attention_size: Positive = 128
+    attention_size: Width = 128
     identities_per_batch: Positive = 8
     sequences_per_identity: Positive = 8
     triplet_identity: Literal["sequence", "participant"] = "sequence"
@@ -62,8 +62,8 @@ class DualViewSettings(Section):
     """Training of the models that read clips; the defaults are the published protocol."""
 
     input: Literal["silhouettes", "rgb"] = "silhouettes"
-    width: Positive = 64
-    depths: tuple[Positive, Positive, Positive, Positive] = (3, 4, 6, 3)
+    width: Width = 64
+    depths: tuple[Depth, Depth, Depth, Depth] = (3, 4, 6, 3)
     pretrained: Annotated[str, Field(min_length=1)] | None = None  # a file below the workspace
     pretrained_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
     clips_per_batch: Annotated[int, Field(ge=2)] = 8

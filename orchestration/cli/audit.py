@@ -13,7 +13,7 @@ from assets.dataset import SILHOUETTE_SHARDS
 from assets.progress import terminal_progress
 from assets.splits import PARTICIPANT_SPLITS
 from assets.workspace import Workspace
-from orchestration.cli.console import print_json, workspace_of
+from orchestration.cli.console import clean_line, print_json, workspace_of
 from transforms.errors import GaitworksError, IntegrityError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from transforms.audit.checks import Check, Finding
     from transforms.shards.reader import SilhouetteDataset
 
-_LINE_CHARACTERS: Final = 600
 _MARKS: Final = {
     "clean": "✓",
     "warning": "!",
@@ -182,7 +181,7 @@ def _print(about: dict[str, Any], checks: Sequence["Check"], findings: Sequence[
     if about["split"] is None:
         typer.echo("no split: the dataset alone was audited")
     else:
-        names = _clean(", ".join(about["protocols"]))
+        names = clean_line(", ".join(about["protocols"]))
         typer.echo(f"split {about['split']}: {names}, {about['variants']} variant(s)")
     width = max(len(check.claim) for check in checks)
     for group in dict.fromkeys(check.group for check in checks):
@@ -195,7 +194,7 @@ def _print(about: dict[str, Any], checks: Sequence["Check"], findings: Sequence[
         if some:
             typer.echo(f"\n{len(some)} {severity}{'s' if len(some) > 1 else ''}")
         for finding in some:
-            typer.echo(f"  {_clean(str(finding))}")
+            typer.echo(f"  {clean_line(str(finding))}")
     verdict = "nothing was found" if not findings else f"{len(findings)} finding(s)"
     counts = Counter(check.status for check in checks)
     asides = [f"{counts[one]} {one}" for one in ("nothing to check", "not checked") if counts[one]]
@@ -207,9 +206,3 @@ def _looked_at(check: "Check") -> str:
     if check.examined is None:
         return f"not checked: {check.reason}"
     return f"{check.examined:,} {check.unit}"
-
-
-def _clean(text: str) -> str:
-    """Return one line in which nothing that came with the data can move the cursor."""
-    cut = text if len(text) <= _LINE_CHARACTERS else text[: _LINE_CHARACTERS - 1] + "…"
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in cut)

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 import click
 import typer
 
-from orchestration.cli.console import Context, print_json, say
+from orchestration.cli.console import Context, clean_lines, print_json, say
 from transforms.errors import GaitworksError
 from transforms.layout import WORKSPACE_VARIABLE
 
@@ -54,7 +54,7 @@ def run_app(app: typer.Typer) -> None:
     except Exception as error:
         if is_debug:
             raise
-        say(f"error: {type(error).__name__}: {error}")
+        say(f"error: {type(error).__name__}: {clean_lines(str(error))}")
         say("this is a defect of gaitworks; --debug before the command shows where")
         code = 1
     if code == _INTERRUPTED:  # typer, too, turns Ctrl-C into this code
@@ -67,6 +67,6 @@ def _show(error: GaitworksError) -> None:
         details = {"what": error.what, **error.details(), "exit_code": error.exit_code}
         print_json({"error": details})
         return
-    say(f"error: {error.what}")
+    say(f"error: {clean_lines(error.what)}")
     for name, value in error.details().items():
-        say(f"  {name + ':':10}{value}")
+        say(f"  {name + ':':10}{clean_lines(value)}")

@@ -3,6 +3,7 @@
 Loads no Dagster: see `orchestration.cli.light`.
 """
 
+import math
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -88,6 +89,8 @@ def predict(
         for name, value in (("--offset", offset), ("--accept-track2", accept_track2)):
             if value is not None:
                 raise SettingsError("there is no second video", where=name)
+    if offset is not None and not math.isfinite(offset):
+        raise SettingsError("not a time", where="--offset", expected="seconds", found=offset)
     missing = next((one for one in videos if not one.is_file()), None)
     if missing is not None:
         raise InputError("no such video", where=missing, expected="a file")

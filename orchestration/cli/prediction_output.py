@@ -20,8 +20,6 @@ _PAGE: Final = "prediction.html"
 _SHEET: Final = "silhouettes"
 _TIMING: Final = "timing.json"
 REFUSAL: Final = "not_judged.html"
-_SHEETS: Final = {f"{_SHEET}{view}.png" for view in ("", "_front", "_side")}
-_OURS: Final = {_DOCUMENT, _PAGE, _TIMING, REFUSAL} | _SHEETS
 _START: Final = "start"
 _IMPORT: Final = "import"
 _NO_CLIPS: Final = {"alignment": None}
@@ -44,12 +42,21 @@ def refuse_foreign(folder: Path) -> None:
     """Let an earlier answer be replaced, and nothing else."""
     if not folder.exists():
         return
-    if not folder.is_dir() or not {path.name for path in folder.iterdir()} <= _OURS:
+    from transforms.dual_view.pairing import VIEWS
+
+    sheets = {_name_sheet(view) for view in (None, *VIEWS)}
+    ours = {_DOCUMENT, _PAGE, _TIMING, REFUSAL} | sheets
+    if not folder.is_dir() or not {path.name for path in folder.iterdir()} <= ours:
         raise InputError(
             "the folder exists and holds something else than a prediction",
             where=folder,
             fix="name a new folder with --output, or remove this one",
         )
+
+
+def _name_sheet(view: str | None) -> str:
+    """Return the file of a contact sheet: of the view of two, or of the only video."""
+    return f"{_SHEET}.png" if view is None else f"{_SHEET}_{view}.png"
 
 
 def draw_pages(found: "Prediction") -> dict[str, bytes]:
@@ -69,7 +76,7 @@ def draw_pages(found: "Prediction") -> dict[str, bytes]:
     )
     pages = {_PAGE: render_prediction(found.document, material).encode()}
     for video, (view, walk) in zip(found.document["videos"], found.walks.items(), strict=True):
-        name = f"{_SHEET}.png" if len(found.walks) == 1 else f"{_SHEET}_{view}.png"
+        name = _name_sheet(view if len(found.walks) > 1 else None)
         pages[name] = draw_contact_sheet(
             walk.final.silhouettes,
             walk.final.kept_frames,
@@ -99,7 +106,7 @@ def write_refusal(output: Path, refused: "NotJudgedError") -> None:
     from transforms.describe.prediction_page import render_refusal
     from transforms.files import publish_directory
 
-    videos = [(name, walk.found) for name, walk in refused.walks]
+    videos = [(walk.file, walk.found) for walk in refused.walks]
     with publish_directory(output) as staging:
         page = render_refusal(videos, str(refused.error))
         (staging / REFUSAL).write_text(page, encoding="utf-8")

@@ -116,6 +116,7 @@ def test_a_walk_that_the_gates_refuse_is_shown_and_judged_only_on_demand(
         (("VIDEO", "--model", "sconet"), 3, "no such experiment"),
         (("VIDEO", "--offset", "1"), 3, "no second video"),
         (("VIDEO", "--accept-track2", "1@3f9c0a12"), 3, "no second video"),
+        (("VIDEO", "VIDEO", "--offset", "nan"), 3, "not a time"),
         (("VIDEO", "--accept-track", "1"), 3, "not a track"),
         (("VIDEO", "--output", "."), 3, "something else than a prediction"),
         (("VIDEO", "--model-directory", "nowhere"), 4, "unreadable model card"),

@@ -19,6 +19,8 @@ FloatArray = NDArray[np.float64]
 
 DECLARED: Final = "declared"
 ESTIMATED: Final = "estimated"
+CONTRADICTED: Final = "offset_contradicted"
+"""Reason code of a declared offset that the motion speaks against."""
 _MIN_OVERLAP_S: Final = 2.0
 _MIN_LIKENESS: Final = 0.3
 """Mean cosine between the views' step phases below which they do not show one walk."""
@@ -26,7 +28,7 @@ _STEP_FLOOR: Final = 0.02
 _SPEED_FLOOR: Final = 0.04
 """Misfits that two views of one moment have anyway: a tenth of a radian and more in the phase,
 a fifth of the usual speed. Without them noise would decide between the steps of an even walker."""
-_CONTRADICTED: Final = 0.01
+_UNLIKELY: Final = 0.01
 """A declared offset that the motion gives less of the best one's likelihood is wrong, even where
 the motion leaves several others: those between two steps."""
 _SPEED_SAMPLE_S: Final = 0.8  # apart: nearer ones tell the same
@@ -116,14 +118,14 @@ def _judge_declared(
         return Alignment(declared_s, DECLARED, None)
     is_sure = estimate.confidence >= settings.min_offset_confidence
     is_near = abs(estimate.offset_s - declared_s) <= settings.max_disagreement_s
-    if support >= _CONTRADICTED and (is_near or not is_sure):
+    if support >= _UNLIKELY and (is_near or not is_sure):
         return Alignment(declared_s, DECLARED, None)
     reason = (
         f"declared {declared_s:+.3f} s, but the motion says {estimate.offset_s:+.3f} s (confidence "
         f"{estimate.confidence:.2f}) and gives {support:.3f} of that likelihood to anything within "
         f"{settings.max_disagreement_s:g} s of what is declared"
     )
-    return Reject(sync_group, "alignment", "offset_contradicted", reason)
+    return Reject(sync_group, "alignment", CONTRADICTED, reason)
 
 
 def _search(front: Motion, side: Motion, step_hz: float, max_offset_s: float) -> Estimate | None:

@@ -1,10 +1,10 @@
-"""Two aligned walks become clips: short segments with as many frames of one view as of the other.
+"""Two aligned walks, or one alone, become clips: segments with as many frames of each view.
 
 The clock is the front video's. A clip whose frames are not all there is a reject with its reason.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -77,33 +77,52 @@ def cut_segments(
         offset_s: the side video's first frame on the front video's clock.
         settings: duration, stride, frames.
     """
-    if not len(front.times_s) or not len(side.times_s):
-        yield Reject(sync_group, "segments", "no_common_time", "a view has no frame")
+    shifted = replace(side, times_s=side.times_s + offset_s)
+    yield from _cut(sync_group, {FRONT: front, SIDE: shifted}, settings)
+
+
+def cut_video(name: str, frames: Frames, settings: ClipSettings) -> Iterator[Clip | Reject]:
+    """Yield the clips of one video alone, from its first frame on; see `cut_segments`.
+
+    Its positions stand in the places of both views.
+    """
+    yield from _cut(name, {"alone": frames}, settings)
+
+
+def _cut(name: str, views: Mapping[str, Frames], settings: ClipSettings) -> Iterator[Clip | Reject]:
+    """Yield the clips of one or two views on a common clock."""
+    is_pair = len(views) > 1
+    if not all(len(one.times_s) for one in views.values()):
+        reason = "a view has no frame" if is_pair else "the video has no frame"
+        yield Reject(name, "segments", "no_common_time", reason)
         return
-    side_times_s = side.times_s + offset_s
-    begin = max(front.times_s[0] - front.interval_s / 2, side_times_s[0] - side.interval_s / 2)
-    end = min(front.times_s[-1] + front.interval_s / 2, side_times_s[-1] + side.interval_s / 2)
-    count = int(np.floor((end - begin - settings.duration_s + _ROUNDING_S) / settings.stride_s)) + 1
+    begin = max(one.times_s[0] - one.interval_s / 2 for one in views.values())
+    end = min(one.times_s[-1] + one.interval_s / 2 for one in views.values())
     if end - begin + _ROUNDING_S < settings.duration_s:
-        reason = f"the views have {max(end - begin, 0.0):.2f} s in common, expected at least "
-        reason += f"{settings.duration_s:g} s"
-        yield Reject(sync_group, "segments", "no_common_time", reason)
+        reason = f"the views have {max(end - begin, 0.0):.2f} s in common"
+        if not is_pair:
+            reason = f"the walk lasts {end - begin:.2f} s"
+        reason += f", expected at least {settings.duration_s:g} s"
+        yield Reject(name, "segments", "no_common_time", reason)
         return
+    count = int(np.floor((end - begin - settings.duration_s + _ROUNDING_S) / settings.stride_s)) + 1
     middles = (np.arange(settings.frames) + 0.5) * settings.duration_s / settings.frames
     for number in range(count):
-        clip_id = f"{sync_group}_c{number:03d}"
+        clip_id = f"{name}_c{number:03d}"
         start_s = float(begin + number * settings.stride_s)
         chosen = {}
-        for view, frames, times_s in ((FRONT, front, front.times_s), (SIDE, side, side_times_s)):
-            places, distances_s = find_nearest(times_s, start_s + middles)
+        for view, frames in views.items():
+            places, distances_s = find_nearest(frames.times_s, start_s + middles)
             missing = int(np.count_nonzero(distances_s > frames.interval_s / 2 + _ROUNDING_S))
             if missing:
-                reason = f"{missing} of {settings.frames} frames of the {view} view are missing"
-                yield Reject(sync_group, "segments", "frames_missing", reason, clip_id)
+                where = f" of the {view} view" if is_pair else ""
+                reason = f"{missing} of {settings.frames} frames{where} are missing"
+                yield Reject(name, "segments", "frames_missing", reason, clip_id)
                 break
             chosen[view] = places
         else:
-            yield Clip(clip_id, start_s, chosen[FRONT], chosen[SIDE])
+            found = list(chosen.values())  # the front view first
+            yield Clip(clip_id, start_s, found[0], found[-1])
 
 
 def find_nearest(times_s: FloatArray, moments_s: FloatArray) -> tuple[NDArray[np.intp], FloatArray]:

@@ -55,6 +55,7 @@ class ExtractedWalk:
     """What became of a video.
 
     Attributes:
+        file: the video's name.
         facts: as intake measures them.
         warnings: what intake would warn of.
         found: what extraction found, before the verdict took effect.
@@ -66,6 +67,7 @@ class ExtractedWalk:
         seconds: by stage; see `transforms.stopwatch`.
     """
 
+    file: str
     facts: VideoFacts
     warnings: tuple[str, ...]
     found: RecordingResult
@@ -109,6 +111,7 @@ def extract_walk(request: WalkRequest) -> ExtractedWalk:
     )
     final = apply_override(found, _decide(request))
     return ExtractedWalk(
+        file=request.video.name,
         facts=probe.facts,
         warnings=tuple(fault.say() for fault in probe.faults),
         found=found,
@@ -140,7 +143,7 @@ def store_silhouettes(silhouettes: NDArray[np.uint8], settings: ShardSettings) -
     return decode_silhouettes(data, codec, (count, height, columns[1] - columns[0]))
 
 
-def require_accepted(walk: ExtractedWalk, video: Path) -> None:
+def require_accepted(walk: ExtractedWalk) -> None:
     """Make sure that there is a walk to judge.
 
     Raises:
@@ -156,14 +159,14 @@ def require_accepted(walk: ExtractedWalk, video: Path) -> None:
         kind = GaitworksError if final.is_about_the_moment else InputError
         raise kind(
             f"not judged: extraction did not get through the video ({final.reason_code})",
-            where=video.name,
+            where=walk.file,
             found=final.reason,
             fix="run again" if final.is_about_the_moment else "copy or film it again",
         )
     if final.verdict == QUARANTINED:
         raise RefusalError(
             f"not judged: it is not sure who the participant is ({final.reason_code})",
-            where=video.name,
+            where=walk.file,
             expected=final.reason,
             found=f"{len(final.tracks)} track(s){tracks}",
             fix="name the participant's track with --accept-track, such as "
@@ -174,7 +177,7 @@ def require_accepted(walk: ExtractedWalk, video: Path) -> None:
     has_frames = len(walk.found.kept_frames) > 0
     raise RefusalError(
         f"not judged: the quality gates refuse the walk ({final.reason_code})",
-        where=video.name,
+        where=walk.file,
         found=f"{final.reason}; {len(walk.found.kept_frames)} of {len(final.pts_s)} frames "
         f"usable; {len(final.tracks)} track(s){tracks}",
         fix="film it again; --anyway judges it all the same, and says so"

@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from transforms.printable import shorten
 from transforms.schemas import PROBLEMS
 
 _SHOWN_CHARACTERS: Final = 60
@@ -73,10 +74,7 @@ def show_value(text: str) -> str:
     Control, direction and other invisible characters are escaped; what a spreadsheet would take
     for a formula is led by an apostrophe.
     """
-    cut = text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
-    safe = "".join(
-        character if character.isprintable() else ascii(character)[1:-1] for character in cut
-    )
+    safe = shorten(text, _SHOWN_CHARACTERS)
     return f"'{safe}" if safe.startswith(_FORMULA_STARTS) else safe
 
 

@@ -4,17 +4,19 @@ The test side's people were in neither training nor selection; whether a new per
 nobody knows.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
+from pydantic import FiniteFloat
 
 from transforms.errors import IntegrityError
+from transforms.files import read_limited
 from transforms.labels import LabelScheme
 from transforms.layout import METRICS_NAME
 from transforms.metrics.judged import average_by_participant, read_predictions
+from transforms.outside_json import Count, Form, check_form, parse_json
 from transforms.schemas import predictions_schema
 from transforms.shards.parquet import read_table
 
@@ -24,6 +26,32 @@ _UNIT: Final = "participant"
 _MAX_BYTES: Final = 64 << 20
 
 Json = dict[str, Any]  # `Any`: JSON
+
+
+class _Figure(Form):
+    value: FiniteFloat | None = None
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+
+
+class _NamedClass(Form):
+    named: Count
+    were: Count
+    precision: _Figure
+    recall: _Figure
+    mean_probability: FiniteFloat | None
+
+
+class _OwnTest(Form):
+    """What those who print it take for granted."""
+
+    participants: Count
+    participants_per_class: dict[str, Count]
+    named_class: _NamedClass
+    questions: dict[str, dict[str, _Figure]]
+    accuracy: _Figure
+    brier: _Figure
+    ece: _Figure
 
 
 def read_own_test(directories: Sequence[Path], card: Mapping[str, Any]) -> tuple[Json, Path] | None:
@@ -41,9 +69,7 @@ def read_own_test(directories: Sequence[Path], card: Mapping[str, Any]) -> tuple
         if not path.is_file():
             continue
         try:
-            if path.stat().st_size > _MAX_BYTES:
-                raise ValueError(f"over {_MAX_BYTES} bytes")
-            metrics = json.loads(path.read_bytes())
+            metrics = parse_json(read_limited(path, _MAX_BYTES))
             identity = {name: metrics[name] for name in _IDENTITY}
         except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise IntegrityError(
@@ -78,7 +104,7 @@ def describe_own_test(found: tuple[Json, Path] | None, scheme: LabelScheme, pred
         unit = metrics["units"][_UNIT]
         place = unit["labels"].index(predicted)
         named = unit["per_class"][predicted]
-        return {
+        described = {
             "unit": _UNIT,
             "participants": unit["participants"],
             "participants_per_class": {
@@ -104,13 +130,15 @@ def describe_own_test(found: tuple[Json, Path] | None, scheme: LabelScheme, pred
             "brier": unit["metrics"]["brier"],
             "ece": unit["metrics"]["ece"],
         }
-    except (LookupError, TypeError, ValueError) as error:
+        check_form(_OwnTest, described)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise IntegrityError(
-            "metrics without a part they should have",
+            "metrics with a part that is missing or wrong",
             where=directory / METRICS_NAME,
             found=error,
             fix="build model_evaluation again",
         ) from error
+    return described
 
 
 def _describe_confidence(path: Path, scheme: LabelScheme, predicted: str) -> Json:

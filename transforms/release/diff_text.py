@@ -5,11 +5,11 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from transforms.describe.formatting import plural
+from transforms.printable import escape
 from transforms.release.diff import Difference
 from transforms.release.diff_changes import Change, Item
 from transforms.release.diff_rule import Level, highest
 from transforms.release.diff_sides import Side
-from transforms.release.verify_tree import escape
 
 _KINDS: Final = ("added", "removed", "changed")
 _HEADINGS: Final = ("", *_KINDS, "asks for")

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from transforms.errors import InputError
 from transforms.manifest import Problem
+from transforms.printable import escape
 from transforms.shards.integrity import ShardProblem
 
 MAX_ENTRIES: Final = 200_000
@@ -114,11 +115,3 @@ def make_printable(problem: Problem) -> Problem:
     if isinstance(problem, ShardProblem):
         shown["sequences"] = tuple(map(escape, problem.sequences))
     return replace(problem, **shown)
-
-
-def escape(text: str) -> str:
-    """Return a text without control characters and halves of characters."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in text
-    )

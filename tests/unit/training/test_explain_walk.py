@@ -1,5 +1,7 @@
 """One walk explained: shares that add up, the strip of models that weigh frames, the reference."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from training.described_model import DescribedModel
 from training.explain_walk import explain_walk
 from training.models.registry import build_model
 from transforms.describe.attention_figure import draw_attention
+from transforms.errors import IntegrityError
 from transforms.explanation.reference import Reference, find_reference, take_own_mean
 from transforms.labels import SCOLIOSIS
 from transforms.settings import TrainingSettings
@@ -82,3 +85,12 @@ def test_without_a_dataset_the_walk_is_its_own_reference(tmp_path) -> None:
     assert (own.silhouette == 0.5).all()
     assert "not here" in own.words
     assert "posture that is kept cannot" in own.words
+
+
+def test_evidence_that_is_no_number_is_no_explanation(explain) -> None:
+    found = explain("sconet")
+    with pytest.raises(IntegrityError, match="can't be explained"):
+        replace(found, weight=np.nan)
+    maps = {"evidence": np.full((16, 11), np.inf, np.float32)}
+    with pytest.raises(IntegrityError, match="can't be explained"):
+        replace(found, maps=replace(found.maps, whole=maps))

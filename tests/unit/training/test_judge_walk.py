@@ -11,7 +11,7 @@ from training.judge_walk import find_windows, judge_walk, to_model_input
 from training.judgement import Judgement
 from training.models.registry import build_model
 from training.predict import predict_probabilities
-from transforms.errors import InputError
+from transforms.errors import InputError, IntegrityError
 from transforms.labels import SCOLIOSIS, SCOLIOSIS_LABELS
 from transforms.progress import NoProgress
 from transforms.settings import TrainingSettings
@@ -53,7 +53,7 @@ def test_the_whole_is_what_evaluation_says(name: str, cap: int) -> None:
         described.model, walk, walk, described.training, torch.device("cpu"), NoProgress()
     )
     np.testing.assert_array_equal(judged.whole, expected[0])
-    assert judged.frames == min(35, cap)
+    assert judged.frames == (min(35, cap),)
     assert judged.whole.sum() == pytest.approx(1)
 
 
@@ -85,13 +85,21 @@ def test_windows_last_a_second_and_overlap_by_half() -> None:
 def make_judgement(whole: list[float], windows: list[list[float]]) -> Judgement:
     parts = np.array(windows).reshape(len(windows), 3)
     middles_s = np.arange(len(windows)) / 2
-    return Judgement(SCOLIOSIS_LABELS, np.array(whole), parts, middles_s, 1.0, 0.5, 30)
+    return Judgement(SCOLIOSIS_LABELS, np.array(whole), parts, middles_s, 1.0, 0.5, (30,))
 
 
 def test_entropy_runs_from_sure_to_a_guess() -> None:
     assert make_judgement([1.0, 0.0, 0.0], []).entropy_bits == 0
     assert make_judgement([1 / 3] * 3, []).entropy_bits == pytest.approx(math.log2(3))
     assert make_judgement([0.5, 0.5, 0.0], []).entropy_bits == pytest.approx(1)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_what_is_no_probability_is_no_judgement(number: float) -> None:
+    with pytest.raises(IntegrityError, match="gives no probabilities"):
+        make_judgement([number, 0.5, 0.5], [])
+    with pytest.raises(IntegrityError, match="gives no probabilities"):
+        make_judgement([0.2, 0.2, 0.6], [[0.2, number, 0.6]])
 
 
 def test_the_spread_is_that_of_the_windows() -> None:

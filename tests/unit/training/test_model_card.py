@@ -1,13 +1,16 @@
 """A model from its folder alone: what its card says is checked before memory is taken for it."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load
 
+import training.model_card
 from training.card_file import CARD_NAME, MODEL_NAME
 from training.checkpoint import save_tensors
 from training.described_model import open_described_model
@@ -67,11 +70,35 @@ def test_what_is_wrong_with_a_models_folder_is_said(trained: Path, tmp_path: Pat
     refused("settings that this version does not know", training=None)
     refused("weights are damaged", weights_sha256="0" * 64)
     # Nobody takes memory for what a card merely claims.
-    refused("another shape", training=training | {"channels": [10**6] * 4})
+    refused("another shape", training=training | {"channels": [4096] * 4})
+    for name, value in (("channels", [10**6] * 4), ("embedding_size", 10**30)):
+        refused("settings that this version does not know", training=training | {name: value})
     (trained / MODEL_NAME).write_bytes(b"no tensors")
     refused("weights are damaged", weights_sha256=sha256_bytes(b"no tensors"))
     (trained / CARD_NAME).write_text("[" * 100_000)
     with pytest.raises(IntegrityError, match="unreadable model card"):
+        open_described_model(trained)
+
+
+@pytest.mark.parametrize("number", [math.nan, -math.inf, 1e300])
+def test_weights_that_are_no_numbers_are_refused(trained: Path, number: float) -> None:
+    state = load((trained / MODEL_NAME).read_bytes())
+    name = next(name for name, tensor in state.items() if tensor.is_floating_point())
+    state[name] = state[name].double()  # which holds 1e300, and the model's float does not
+    state[name].view(-1)[-1] = number
+    weights = save_tensors(state)
+    (trained / MODEL_NAME).write_bytes(weights)
+    change_card(trained, weights_sha256=sha256_bytes(weights))
+    with pytest.raises(IntegrityError, match="not finite numbers"):
+        open_described_model(trained)
+
+
+def test_weights_that_are_too_large_are_not_read(trained: Path, monkeypatch) -> None:
+    size = (trained / MODEL_NAME).stat().st_size
+    monkeypatch.setattr(training.model_card, "_MAX_BYTES", size)
+    assert open_described_model(trained)
+    monkeypatch.setattr(training.model_card, "_MAX_BYTES", size - 1)
+    with pytest.raises(IntegrityError, match=f"over {size - 1} bytes"):
         open_described_model(trained)
 
 

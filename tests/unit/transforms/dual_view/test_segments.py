@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from transforms.dual_view.pairing import Reject
-from transforms.dual_view.segments import Clip, Frames, cut_segments, find_nearest
+from transforms.dual_view.segments import Clip, Frames, cut_segments, cut_video, find_nearest
 from transforms.settings import ClipSettings
 
 
@@ -52,7 +52,7 @@ def test_a_single_missing_frame_between_two_moments_does_no_harm():
     assert all(isinstance(one, Clip) for one in cut(frames(25, 2), frames(25, 2, without=(2,))))
 
 
-@pytest.mark.parametrize("offset_s", [1.5, -1.2, 9.0])
+@pytest.mark.parametrize("offset_s", [1.5, -1.2, 9.0, 1e300, float("inf")])
 def test_too_little_common_time_is_a_reject_of_the_group(offset_s):
     (reject,) = cut(frames(25, 2), frames(25, 2), offset_s)
     assert (reject.clip_id, reject.reason_code) == (None, "no_common_time")
@@ -76,3 +76,21 @@ def test_the_nearest_frame_is_found_at_both_ends():
     assert places.tolist() == [0, 0, 1, 2]
     assert apart.tolist() == pytest.approx([1.0, 0.4, 0.4, 3.0])
     assert find_nearest(np.array([1.0]), np.array([3.0]))[0].tolist() == [0]
+
+
+def test_one_video_alone_is_cut_from_its_first_frame_on():
+    walk = frames(25, 3, without=range(30, 34))
+    found = list(cut_video("walk", walk, ClipSettings()))
+    assert [type(one) for one in found] == [Clip, Reject, Clip]
+    assert found[0].start_s == pytest.approx(-0.02)
+    assert np.array_equal(found[0].front, found[0].side)
+    both = cut(walk, walk)
+    assert np.array_equal(found[2].side, both[2].side)
+    short = list(cut_video("walk", frames(25, 0.6), ClipSettings()))
+    none = list(cut_video("walk", Frames(np.empty(0), np.empty(0, np.int32), 0.04), ClipSettings()))
+    said = [one.reason for one in (found[1], *short, *none)]
+    assert said == [
+        "1 of 8 frames are missing",
+        "the walk lasts 0.60 s, expected at least 1 s",
+        "the video has no frame",
+    ]

@@ -57,7 +57,7 @@ def test_a_walk_is_what_the_extraction_of_batches_makes_of_it(walk, request_for)
     assert found.silhouettes.shape == (len(alone.kept_frames), 64, 44)
     assert set(np.unique(found.silhouettes)) == {0, 255}
     np.testing.assert_array_equal(found.times_s, alone.pts_s[alone.kept_frames])
-    require_accepted(found, request.video)
+    require_accepted(found)
     assert set(STAGES) | {"load backends", "probe"} == set(found.seconds)
     assert all(seconds >= 0 for seconds in found.seconds.values())
     assert found.facts.frame_count == len(walk.images)
@@ -79,13 +79,13 @@ def test_a_walk_that_the_gates_refuse_is_judged_only_if_a_person_says_so(walk, r
     refused = extract_walk(request_for(walk.images, extraction=_STRICT))
     assert not len(refused.silhouettes)
     with pytest.raises(RefusalError, match="quality gates") as caught:
-        require_accepted(refused, Path("walk.mp4"))
+        require_accepted(refused)
     assert "too_few_frames" in str(caught.value) or "1000" in str(caught.value)
     assert f"0@{refused.found.tracks_id}" in str(caught.value)
     assert "--anyway" in str(caught.value)
 
     taken = extract_walk(request_for(walk.images, extraction=_STRICT, is_accepted=True))
-    require_accepted(taken, Path("walk.mp4"))
+    require_accepted(taken)
     assert len(taken.silhouettes) == len(taken.found.kept_frames)
     assert taken.found.verdict == "rejected"
 
@@ -100,7 +100,7 @@ def test_a_person_chooses_the_track_by_the_name_the_refusal_gives(crossing, requ
     assert chosen.found.target_why == "chosen by a person"
     stale = extract_walk(replace(request, accepted_track="0@00000000"))
     with pytest.raises(RefusalError, match="stale_choice"):
-        require_accepted(stale, Path("walk.mp4"))
+        require_accepted(stale)
 
 
 def test_an_empty_room_has_nobody_to_judge(walk, request_for) -> None:
@@ -111,7 +111,7 @@ def test_an_empty_room_has_nobody_to_judge(walk, request_for) -> None:
     ]
     found = extract_walk(request_for(room))
     with pytest.raises(RefusalError, match="not sure who") as caught:
-        require_accepted(found, Path("room.mp4"))
+        require_accepted(found)
     assert "0 track(s)" in str(caught.value)
 
 
@@ -131,6 +131,6 @@ def test_a_damaged_recording_is_no_walk() -> None:
 
     failed = RecordingResult(verdict="failed", reason_code="truncated", reason="it ends early")
     nothing = np.zeros(0)
-    walk = ExtractedWalk(VideoFacts(), (), failed, failed, nothing, nothing, {}, {})
+    walk = ExtractedWalk("walk.mp4", VideoFacts(), (), failed, failed, nothing, nothing, {}, {})
     with pytest.raises(InputError, match="it ends early"):
-        require_accepted(walk, Path("walk.mp4"))
+        require_accepted(walk)

@@ -98,9 +98,37 @@ def test_damaged_metrics_are_refused(evaluation: Path) -> None:
     whole = json.loads(path.read_bytes())
     path.write_bytes(canonical_json(whole | {"units": {}}))
     found = read_own_test((evaluation,), _CARD)
-    with pytest.raises(IntegrityError, match="without a part"):
+    with pytest.raises(IntegrityError, match="a part that is missing or wrong"):
         describe_own_test(found, SCOLIOSIS, "positive")
-    for text in ("no json", "[]", "{}"):
+    for text in ("no json", "[]", "{}", '{"seed": NaN}', '{"seed": 1e999}'):
         path.write_text(text)
         with pytest.raises(IntegrityError, match="unreadable metrics"):
             read_own_test((evaluation,), _CARD)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("participants",), "many"),
+        (("participants",), 10**400),
+        (("labels",), 5),
+        (("labels",), {"positive": 1}),
+        (("confusion",), [[0.5] * 3] * 3),
+        (("confusion",), "abc"),
+        (("metrics", "accuracy"), "x"),
+        (("metrics", "ece", "value"), "0.1"),
+        (("metrics", "any_abnormality/auroc", "low"), [0.1]),
+        (("per_class", "positive", "precision"), None),
+        (("per_class", "positive", "recall", "high"), True),
+    ],
+)
+def test_metrics_of_other_types_are_refused(evaluation: Path, place, value) -> None:
+    found = read_own_test((evaluation,), _CARD)
+    assert found is not None
+    part = found[0]["units"]["participant"]
+    for name in place[:-1]:
+        part = part[name]
+    assert place[-1] in part
+    part[place[-1]] = value
+    with pytest.raises(IntegrityError, match="a part that is missing or wrong"):
+        describe_own_test(found, SCOLIOSIS, "positive")
