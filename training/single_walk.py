@@ -31,6 +31,8 @@ WAIT: Final = "wait for extraction"
 READ: Final = "read the walk"
 JUDGE: Final = "judge"
 EXPLAIN: Final = "explain"
+TRACK_OPTIONS: Final = ("--accept-track", "--accept-track2")
+"""By which a person says who the participant of the first and of the second video is."""
 
 Json = dict[str, Any]  # `Any`: JSON
 
@@ -104,9 +106,9 @@ def predict_walk(
             import matplotlib.figure  # noqa: F401  # its import is half of what a page costs
     with clock.stage(WAIT):
         walks = [process.result() for process in processes]
-    for walk in walks:
+    for walk, option in zip(walks, TRACK_OPTIONS, strict=False):
         try:
-            require_accepted(walk)
+            require_accepted(walk, track_option=option)
         except GaitworksError as error:
             raise NotJudgedError(error, [walk]) from error
     with clock.stage(READ):

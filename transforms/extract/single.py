@@ -143,8 +143,12 @@ def store_silhouettes(silhouettes: NDArray[np.uint8], settings: ShardSettings) -
     return decode_silhouettes(data, codec, (count, height, columns[1] - columns[0]))
 
 
-def require_accepted(walk: ExtractedWalk) -> None:
+def require_accepted(walk: ExtractedWalk, *, track_option: str = "--accept-track") -> None:
     """Make sure that there is a walk to judge.
+
+    Args:
+        walk: what became of a video.
+        track_option: by which a person says who the participant is.
 
     Raises:
         RefusalError: it is not sure who the participant is, or the quality gates refuse the walk.
@@ -169,7 +173,7 @@ def require_accepted(walk: ExtractedWalk) -> None:
             where=walk.file,
             expected=final.reason,
             found=f"{len(final.tracks)} track(s){tracks}",
-            fix="name the participant's track with --accept-track, such as "
+            fix=f"name the participant's track with {track_option}, such as "
             f"{_example_track(final)}; with --output a page shows who walked where"
             if final.tracks
             else "film a walk in which the whole person can be seen",

@@ -99,8 +99,9 @@ def test_a_person_chooses_the_track_by_the_name_the_refusal_gives(crossing, requ
     assert chosen.found.target_track_id == other["track_id"], chosen.found.reason
     assert chosen.found.target_why == "chosen by a person"
     stale = extract_walk(replace(request, accepted_track="0@00000000"))
-    with pytest.raises(RefusalError, match="stale_choice"):
-        require_accepted(stale)
+    with pytest.raises(RefusalError, match="stale_choice") as caught:
+        require_accepted(stale, track_option="--accept-track2")
+    assert "--accept-track2, such as" in str(caught.value)
 
 
 def test_an_empty_room_has_nobody_to_judge(walk, request_for) -> None:
