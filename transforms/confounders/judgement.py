@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from transforms.confounders.fitting import PROBES, Answers
-from transforms.confounders.judging import Resampled, describe_all, describe_lead, resample
+from transforms.confounders.fitting import PROBES
+from transforms.confounders.judging import Resampled, describe_all, describe_lead
 from transforms.confounders.people import CONFOUNDERS, NOT_RECORDED, NUMBERS, People
-from transforms.labels import LabelScheme
 
 _FEWEST: Final = 2  # participants of a class, wherever is fitted or judged
 _PURPOSES: Final = {"fitted_on": "to fit on", "judged_on": "to judge"}
@@ -58,28 +56,6 @@ def summarise(values: Mapping[str, Resampled], known: People, confidence: float)
             for name in CONFOUNDERS
         },
     }
-
-
-def compare_all(
-    truth: NDArray[np.int64],
-    models: Mapping[str, Answers],
-    values: Mapping[str, Resampled],
-    scheme: LabelScheme,
-    draws: dict[str, int],
-    confidence: float,
-) -> dict[str, Any]:
-    """Return `compare_with_probes` of every model, by name.
-
-    Args:
-        truth: class index of each participant.
-        models: answers about them.
-        values: what `resample` returned for the probes with the same draws.
-        scheme: of the classes.
-        draws: seed and number of the resamples.
-        confidence: of the intervals.
-    """
-    found = resample(truth, models, scheme=scheme, **draws)
-    return {name: compare_with_probes(found[name], values, confidence) for name in sorted(models)}
 
 
 def compare_with_probes(

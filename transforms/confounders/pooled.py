@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from transforms.confounders.comparison import compare_all
 from transforms.confounders.judgement import (
-    compare_all,
     count_classes,
     say_what_is_lacking,
     summarise,
@@ -58,12 +58,8 @@ def judge_folds(
             return {"status": "cannot be judged", "reason": reason} | counts
         given.append(side.given)
     row_of = {person: row for row, person in enumerate(people.ids)}
-    values = resample(
-        people.truth,
-        join_answers(given, np.array([row_of[person] for person in ids])),
-        scheme=scheme,
-        **draws,
-    )
+    answers = join_answers(given, np.array([row_of[person] for person in ids]))
+    values = resample(people.truth, answers, scheme=scheme, **draws)
     pooled, partly = _pool(results, set(folds))
     models = {
         system: answers_of_model(Result(system, "", predictions), people)
@@ -73,7 +69,7 @@ def judge_folds(
         summarise(values, people, confidence)
         | counts
         | {
-            "comparisons": compare_all(people.truth, models, values, scheme, draws, confidence),
+            "comparisons": compare_all(people, models, answers, values, draws, confidence),
             "not_on_every_fold": partly,
         }
     )

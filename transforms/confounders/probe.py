@@ -9,10 +9,10 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from transforms.confounders.comparison import compare_all
 from transforms.confounders.fitting import PROBE_SETTINGS
 from transforms.confounders.folds import assign_folds
 from transforms.confounders.judgement import (
-    compare_all,
     count_classes,
     say_what_is_lacking,
     summarise,
@@ -113,7 +113,7 @@ def _judge_variant(
     return (
         summarise(values, side.fitted, confidence)
         | side.counts
-        | {"comparisons": compare_all(judged.truth, models, values, scheme, draws, confidence)}
+        | {"comparisons": compare_all(judged, models, given, values, draws, confidence)}
     )
 
 

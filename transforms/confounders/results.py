@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from transforms.confounders.fitting import Answers
 from transforms.confounders.people import People
@@ -29,26 +30,44 @@ def name_system(model: str, seed: int) -> str:
     return f"{model}, seed {seed}"
 
 
-def answers_of_model(result: Result, people: People) -> Answers:
+@dataclass(frozen=True)
+class ModelAnswers:
+    """What a model says of some of the participants: of those that it can read.
+
+    Attributes:
+        rows: int64 [row], rising: which participants, as rows of the people asked about.
+        answers: about these.
+    """
+
+    rows: NDArray[np.int64]
+    answers: Answers
+
+
+def answers_of_model(result: Result, people: People) -> ModelAnswers:
     """Return a model's answers about `people`: the mean of its probabilities per participant.
 
+    Somebody may be missing: a model of clips says nothing of one who has none.
+
     Raises:
-        InputError: the predictions are of other participants.
+        InputError: there is no prediction, or one of somebody else.
     """
     columns = list(people.scheme.probability_columns)
     table = (result.predictions.group_by("participant_id").agg(pl.col(columns).mean())).sort(
         "participant_id"
     )
-    if tuple(table["participant_id"]) != people.ids:
+    row_of = {person: row for row, person in enumerate(people.ids)}
+    rows = [row_of.get(person, -1) for person in table["participant_id"]]
+    if not rows or min(rows) < 0:
         raise InputError(
             "the predictions are of other participants than the split's test side",
             where=f"predictions of {result.experiment}",
-            expected=f"{len(people.ids)} participants",
-            found=f"{table.height} participants",
-            fix="run the evaluation again",
+            expected=f"some of {len(people.ids)} participants",
+            found=f"{sum(row < 0 for row in rows)} others among {len(rows)}",
+            fix="`gaitworks run --force model_evaluation`",
         )
     probabilities = table.select(columns).to_numpy().astype(np.float64)
     likeliest = probabilities.argmax(axis=1).astype(np.int64)
     ill = people.scheme.class_indices(people.scheme.screening)
     abnormal = probabilities[:, ill].sum(axis=1)
-    return Answers(likeliest=likeliest, raised=likeliest, score=abnormal)
+    answers = Answers(likeliest=likeliest, raised=likeliest, score=abnormal)
+    return ModelAnswers(np.array(rows, dtype=np.int64), answers)

@@ -137,10 +137,25 @@ def variant_statement(name: str, found: Probe) -> Statement:
         f"{told} The smallest lead of {plural(len(comparisons), 'model')} is that of {model} over "
         f"{PROBE_TITLES.get(rival, rival)}: {format_interval(lead)}."
     )
+    detail += _say_who_is_missing(found)
     if partly := found.get("not_on_every_fold"):
         worst = min(worst, "caution", key=_RANKS.index)
         detail += f" Not judged on every fold, so left out of this: {'; '.join(partly)}."
     return Statement(worst, claim, detail)
+
+
+def _say_who_is_missing(found: Probe) -> str:
+    """Say which models answer for a part of the people only, and are compared on that part."""
+    everybody = sum(found["judged_on"].values())
+    counts: dict[int, list[str]] = {}
+    for model, one in found["comparisons"].items():
+        if "judged_on" in one:
+            counts.setdefault(sum(one["judged_on"].values()), []).append(model)
+    return "".join(
+        f" Of the {everybody} people {count} can be judged by {', '.join(models)}, and are who it "
+        "is compared on: the others have no clip."
+        for count, models in sorted(counts.items())
+    )
 
 
 def verdict(more_than: Probe) -> Status:
@@ -200,7 +215,10 @@ def _variant_table(name: str, found: Probe) -> Table:
     rows += [(PROBE_TITLES[kind], *_cells(one), "", "") for kind, one in found["all"].items()]
     for model, one in found["comparisons"].items():
         lead = format_interval(_least_lead(one["more_than"])[2])
-        rows.append((model, *_cells(one["metrics"]), lead, verdict(one["more_than"])))
+        some = one.get("judged_on")
+        name_of = model if some is None else f"{model} ({plural(sum(some.values()), 'person')})"
+        name_of = name_of.replace("persons", "people")
+        rows.append((name_of, *_cells(one["metrics"]), lead, verdict(one["more_than"])))
     people = ", ".join(f"{count} {label}" for label, count in found["judged_on"].items())
     titles = name_panels(found["chance"])
     return rows_table(

@@ -224,14 +224,43 @@ def test_a_model_that_says_what_the_probe_says_has_no_lead(
     assert lead == {"value": 0.0, "low": 0.0, "high": 0.0}
 
 
-def test_predictions_of_other_participants_are_refused(
+def test_somebody_whom_a_model_cannot_read_costs_themselves(
+    cohort: MakeCohort, predictions: Callable[..., pl.DataFrame]
+) -> None:
+    made = cohort(change=plant_site)
+    table = predictions(made.split, VARIANT, 1.0)
+    gone = table["participant_id"].unique().sort()[:5].to_list()
+    some = table.filter(~pl.col("participant_id").is_in(gone))
+    results = [Result("all", VARIANT, table), Result("some", VARIANT, some)]
+    found = probe(made, results=results)["variants"][VARIANT]
+    whole, part = found["comparisons"]["all"], found["comparisons"]["some"]
+    assert "judged_on" not in whole
+    assert sum(part["judged_on"].values()) == sum(found["judged_on"].values()) - 5
+    # As if nobody else had been asked about: model and probes alike.
+    left = made.split.with_columns(
+        side=pl.when(pl.col("participant_id").is_in(gone) & (pl.col("side") == "test"))
+        .then(pl.lit("unused"))
+        .otherwise("side")
+    )
+    alone = probe(replace(made, split=left), results=results[1:])["variants"][VARIANT]
+    assert part | {"judged_on": None} == alone["comparisons"]["some"] | {"judged_on": None}
+    assert alone["judged_on"] == part["judged_on"]
+
+
+def test_predictions_of_strangers_are_refused(
     cohort: MakeCohort, predictions: Callable[..., pl.DataFrame]
 ) -> None:
     made = cohort()
     table = predictions(made.split, VARIANT, 1.0)
-    table = table.filter(pl.col("participant_id") != table["participant_id"][0])
-    with pytest.raises(InputError, match="other participants"):
-        probe(made, results=[Result("old", VARIANT, table)])
+    stranger = table.with_columns(
+        pl.when(pl.col("participant_id") == table["participant_id"][0])
+        .then(pl.lit("somebody"))
+        .otherwise("participant_id")
+        .alias("participant_id")
+    )
+    for odd in (stranger, table.clear()):
+        with pytest.raises(InputError, match="other participants"):
+            probe(made, results=[Result("old", VARIANT, odd)])
 
 
 def test_a_split_of_another_dataset_is_refused(cohort: MakeCohort) -> None:

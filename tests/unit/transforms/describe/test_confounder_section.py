@@ -112,6 +112,16 @@ def test_the_claim_over_all_variants_is_as_bad_as_the_worst() -> None:
     assert confounder_statement(probe(a=good, c=REFUSED)).status == "holds"
 
 
+def test_a_model_that_cannot_read_everybody_is_said_to_be_compared_on_the_rest() -> None:
+    found = judged(one=lead(0.3, 0.1, 0.5), two=lead(0.3, 0.1, 0.5))
+    found["comparisons"]["two"]["judged_on"] = {"negative": 5, "neutral": 3, "positive": 2}
+    detail = variant_statement("v", found).detail
+    assert "Of the 11 people 10 can be judged by two, and are who it is compared on" in detail
+    blocks = confounder_section(Material(probe(v=found))).blocks
+    (table,) = [one for one in blocks if isinstance(one, Table)]
+    assert [row[0] for row in table.rows[-2:]] == ["one", "two (10 people)"]
+
+
 def test_the_claim_over_folds_rests_on_all_of_them_together() -> None:
     good, doubtful = judged(one=lead(0.3, 0.1, 0.5)), judged(one=lead(0.3, -0.3, 0.6))
     folds = probe(fold_1=doubtful, fold_2=REFUSED)
