@@ -129,7 +129,9 @@ def _people_blocks(clips: Clips, dataset: Dataset, split: pl.DataFrame | None) -
     for person, label in without.iter_rows():
         own = dataset.index.filter(participant_id=person)["sync_group"].drop_nulls()
         codes = {code for group in own.unique() for code in reasons.get(group, (_NO_CLIP,))}
-        sides = [] if split is None else split.filter(participant_id=person)["side"].unique()
+        sides: set[str] = (
+            set() if split is None else set(split.filter(participant_id=person)["side"])
+        )
         why = ", ".join(sorted(map(words, codes))) or _NO_GROUP
         described.append((person, label, own.n_unique(), why, ", ".join(sorted(sides))))
     table = table_of(
