@@ -27,14 +27,16 @@ _SIDES: Final = (*_LEARNT_FROM, TEST, UNUSED)
 Json = dict[str, Any]  # `Any`: JSON
 
 
-def find_known(dataset: Path, splits: Path, card: Mapping[str, Any], sha256: str) -> Json | None:
+def find_known(
+    dataset: Path, splits: Path, card: Mapping[str, Any], sha256: str | None
+) -> Json | None:
     """Return as what a model's dataset knows a video; None where it does not.
 
     Args:
         dataset: where the dataset that the model was trained on may lie.
         splits: where its split may lie.
         card: of the model.
-        sha256: of the video.
+        sha256: of the video; None is no video's.
 
     Returns:
         `reason` alone where the dataset is not at hand. Otherwise the sequence, its `side` in the
@@ -44,6 +46,8 @@ def find_known(dataset: Path, splits: Path, card: Mapping[str, Any], sha256: str
     Raises:
         IntegrityError: the index or the split is damaged.
     """
+    if sha256 is None:
+        return None
     try:
         version = directory_version(dataset)
     except IntegrityError:

@@ -74,6 +74,7 @@ def test_a_known_video_has_the_side_of_the_models_own_variant(
 
 def test_a_video_that_is_nowhere_is_not_known(places):
     assert find_known(*places, "elsewhere") is None
+    assert find_known(*places, None) is None  # f1 never was a video
 
 
 def test_another_split_leaves_the_side_open(places, tmp_path):
