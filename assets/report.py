@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from dagster import AssetExecutionContext, MaterializeResult, MetadataValue
 
+from assets.clips import DUAL_VIEW_CLIPS
 from assets.dataset import SILHOUETTE_SHARDS
 from assets.dvc_plots import write_dvc_plots
 from assets.experiments import MODEL_EVALUATION, MODEL_EXPLANATION, TRAINED_MODEL
@@ -37,6 +38,7 @@ RESULTS_REPORT: Final = Stage(
         SILHOUETTE_SEQUENCES,
         EXTRACTION_SCORE,
         SILHOUETTE_SHARDS,
+        DUAL_VIEW_CLIPS,
         PARTICIPANT_SPLITS,
         TRAINED_MODEL,
         MODEL_EVALUATION,
@@ -67,6 +69,7 @@ def results_report(context: AssetExecutionContext, workspace: Workspace) -> Mate
             dataset_dir=SILHOUETTE_SHARDS.directory(workspace, None),
             splits_dir=PARTICIPANT_SPLITS.directory(workspace, None),
             score_path=EXTRACTION_SCORE.directory(workspace, None) / "score.json",
+            clips_dir=DUAL_VIEW_CLIPS.directory(workspace, None),
             experiment_dirs=[path.parent for path in directories(MODEL_EVALUATION)],
             settings={name: workspace.settings.section(name) for name in SNAPSHOT_SECTIONS},
         )

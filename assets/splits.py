@@ -20,12 +20,13 @@ from assets.previews import (
 from assets.sources import PARTITIONS
 from assets.stage import Stage, stage_asset
 from assets.workspace import Workspace
+from transforms.layout import SPLITS_FOLDER
 from transforms.processes import count_workers
 from transforms.progress import Progress
 
 PARTICIPANT_SPLITS: Final = Stage(
     name="participant_splits",
-    folder="data/splits",
+    folder=SPLITS_FOLDER,
     inputs=(PARTITIONS, SILHOUETTE_SHARDS),
     params=("splits",),
     code_version="3",

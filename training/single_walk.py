@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from training.card_file import Card, read_card
+from training.known_walk import find_known
 from training.repeatable import compute_repeatably
 from training.wish import ModelPlace, Wish
 from transforms.errors import GaitworksError
@@ -127,6 +128,7 @@ def predict_walk(
         "videos": [
             _describe_walk(walk, request, view)
             | {"judged_frames": frames, "explained_frames": explanation.frames}
+            | {"known_as": find_known(place.dataset, place.splits, card, walk.facts.sha256)}
             for walk, request, view, frames, explanation in zip(
                 walks, requests, reader.views, judgement.frames, explanations, strict=True
             )

@@ -15,12 +15,14 @@ class ModelPlace:
         evaluations: where its own test may lie, the first that is there counts.
         dataset: where the dataset it was trained on may lie.
         is_synthetic: whether that dataset shows nobody who was filmed; None: not recorded.
+        splits: where the split it was trained by may lie.
     """
 
     directory: Path
     evaluations: tuple[Path, ...]
     dataset: Path
     is_synthetic: bool | None
+    splits: Path
 
 
 @dataclass(frozen=True)

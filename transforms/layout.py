@@ -8,6 +8,7 @@ from typing import Final
 WORKSPACE_VARIABLE: Final = "GAITWORKS_WORKSPACE"
 PARAMS_NAME: Final = "params.yaml"
 SHARDS_FOLDER: Final = "data/shards"
+SPLITS_FOLDER: Final = "data/splits"
 SCORE_FOLDER: Final = "data/score"
 SCORE_NAME: Final = "score.json"
 EXPERIMENTS_FOLDER: Final = "data/experiments"

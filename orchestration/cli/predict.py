@@ -143,7 +143,7 @@ def _find_model(
 ) -> "ModelPlace":
     from training.find_model import describe_model_directory, find_model_directory
     from training.wish import ModelPlace
-    from transforms.layout import SHARDS_FOLDER
+    from transforms.layout import SHARDS_FOLDER, SPLITS_FOLDER
 
     if model is not None and directory is not None:
         raise SettingsError("a model by name and by folder", where="--model, --model-directory")
@@ -156,6 +156,7 @@ def _find_model(
         evaluations=found.evaluations,
         dataset=root / SHARDS_FOLDER,
         is_synthetic=_is_synthetic(root, settings) if directory is None else None,
+        splits=root / SPLITS_FOLDER,
     )
 
 

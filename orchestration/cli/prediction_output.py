@@ -116,7 +116,7 @@ def sum_up(document: Mapping[str, Any]) -> str:
     """Return the answer as a few lines for a person."""
     from transforms.describe.formatting import words
     from transforms.describe.prediction_page import name_videos, say_cohort, say_named
-    from transforms.describe.prediction_views import say_alignment
+    from transforms.describe.prediction_views import say_alignment, say_known
 
     answer, unsure, own = document["answer"], document["uncertainty"], document["own_test"]
     lines = [
@@ -149,6 +149,7 @@ def sum_up(document: Mapping[str, Any]) -> str:
     for view in views:
         where = "" if len(views) == 1 else f" in the {view['view']} view, {view['share']:.0%}"
         lines.append(f"evidence{where}: {_rank(view['shares'])}compared with {view['reference']}")
+    lines += [said for video in document["videos"] if (said := say_known(video)) is not None]
     for video in document["videos"]:
         gates = video["gates"]
         if video["overruled"]:

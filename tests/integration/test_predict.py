@@ -42,6 +42,10 @@ def test_the_answer_is_the_pipelines_and_the_same_again(
     assert document["model"]["trained_on"]["is_synthetic"] is True
     assert "walks of the dataset, side view" in document["explanation"]["views"][0]["reference"]
     assert document["own_test"]["participants"] > 0
+    known = document["videos"][0]["known_as"]
+    assert (known["sequence_id"], known["side"]) == (row["sequence_id"], "test")
+    assert known["was_learnt_from"] is False
+    assert "learnt nothing from this person" in done.stdout
 
     timing = json.loads((output / "timing.json").read_bytes())
     stages = {"decode", "detect", "track", "segment", "normalise", "gates", "probe"}
@@ -104,6 +108,7 @@ def test_a_walk_that_the_gates_refuse_is_shown_and_judged_only_on_demand(
     assert document["videos"][0]["gates"]["verdict"] == "rejected"
     assert "judged by a person's decision; extraction found rejected" in taken.stdout
     # There is no dataset in this workspace.
+    assert "is not here" in document["videos"][0]["known_as"]["reason"]
     assert "the walk's own mean silhouette" in document["explanation"]["views"][0]["reference"]
     assert document["model"]["trained_on"]["is_synthetic"] is True  # as params.yaml says
     assert not (output / "not_judged.html").exists()

@@ -15,6 +15,7 @@ import polars as pl
 from transforms.confounders.probe import probe_confounders
 from transforms.confounders.results import Result, name_system
 from transforms.describe.experiment_figures import read_history
+from transforms.dual_view.files import CLIPS_NAME, PAIRS_NAME, REJECTS_NAME
 from transforms.errors import IntegrityError
 from transforms.explanation.results import SUMMARY_NAME, Explanation, read_explanation
 from transforms.files import sha256_file
@@ -50,6 +51,7 @@ class ReportInputs:
         experiment_dirs: folders that hold `model/` and `evaluation/`.
         settings: the sections of the settings the run was made with.
         contact_sheet_limit: the most contact sheets of recordings to put into the page.
+        clips_dir: the dual-view clips, or None.
     """
 
     title: str
@@ -61,6 +63,7 @@ class ReportInputs:
     experiment_dirs: Sequence[Path] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     contact_sheet_limit: int = 48
+    clips_dir: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,15 @@ class Dataset:
     version: str
     index: pl.DataFrame
     participants: pl.DataFrame
+    rejects: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Clips:
+    """The tables of the dual-view clips; at least one of pairs and rejects has rows."""
+
+    clips: pl.DataFrame
+    pairs: pl.DataFrame
     rejects: pl.DataFrame
 
 
@@ -141,6 +153,7 @@ class Material:
     directories: tuple[Directory, ...]
     confounders: dict[str, Any] | None = None
     explanations: tuple[Explanation, ...] = ()
+    clips: Clips | None = None  # None as well where nobody was filmed by two cameras at once
 
     @property
     def judged(self) -> list[dict[str, Any]]:
@@ -179,9 +192,14 @@ def gather(inputs: ReportInputs) -> Material:
     experiment_dirs = _present(inputs.experiment_dirs)
     stages = [(f"intake/{path.name}", path) for path in intake_dirs]
     stages += [(f"extraction/{path.name}", path) for path in extraction_dirs]
+    clips = _gather_clips(inputs.clips_dir)
     stages += [
         (name, path)
-        for name, path in (("shards", inputs.dataset_dir), ("splits", inputs.splits_dir))
+        for name, path in (
+            ("shards", inputs.dataset_dir),
+            ("clips", inputs.clips_dir if clips is not None else None),
+            ("splits", inputs.splits_dir),
+        )
         if path is not None
     ]
     stages += [
@@ -199,6 +217,7 @@ def gather(inputs: ReportInputs) -> Material:
         confounders=_probe(inputs, intake, dataset, splits, experiments),
         extraction=_gather_extraction(extraction_dirs) if extraction_dirs else None,
         dataset=dataset,
+        clips=clips,
         splits=splits,
         score=_gather_score(inputs.score_path),
         experiments=experiments,
@@ -255,6 +274,15 @@ def _gather_dataset(directory: Path | None) -> Dataset | None:
         participants=_read_table(directory, "participants.parquet"),
         rejects=_read_table(directory, "rejects.parquet"),
     )
+
+
+def _gather_clips(directory: Path | None) -> Clips | None:
+    if directory is None or not directory.is_dir():
+        return None
+    found = Clips(
+        *(_read_table(directory, name) for name in (CLIPS_NAME, PAIRS_NAME, REJECTS_NAME))
+    )
+    return None if found.pairs.is_empty() and found.rejects.is_empty() else found
 
 
 def _gather_splits(directory: Path | None) -> Splits | None:

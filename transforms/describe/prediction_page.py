@@ -3,7 +3,7 @@
 It says what is in `prediction.json`, in words and pictures; no raw frame, no clock, no path.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +24,7 @@ from transforms.describe.page import (
 from transforms.describe.prediction_views import (
     ViewMaterial,
     place_section,
+    say_known,
     walk_section,
 )
 from transforms.describe.recording_block import show_findings
@@ -139,6 +140,7 @@ def _answer_section(prediction: Json, material: PictureMaterial) -> Section:
     )
     blocks: list[Block] = [Text(NOTICE), Tiles(tuple(tiles))]
     blocks += [_overruled(video) for video in prediction["videos"] if video["overruled"]]
+    blocks += list(_known(prediction["videos"]))
     blocks.append(table)
     if prediction["questions"]:
         blocks.append(
@@ -182,6 +184,16 @@ def _overruled(video: Json) -> Statements:
             ),
         )
     )
+
+
+def _known(videos: Sequence[Json]) -> Iterator[Block]:
+    for video in videos:
+        said = say_known(video)
+        if said is not None and video["known_as"]["was_learnt_from"] is False:
+            yield Text(f"{said}.")
+        elif said is not None:
+            claim = "The model's dataset holds this video: the answer says little of how it does."
+            yield Statements((Statement("caution", claim, f"{said}."),))
 
 
 def _test_section(own: Json) -> Section:

@@ -11,6 +11,7 @@ from transforms.describe.recording_block import show_findings
 from transforms.describe.style import figure_to_png
 from transforms.describe.walk_figures import draw_evidence, rank_regions
 from transforms.extract.result import RecordingResult
+from transforms.splits.split import SELECTION, TRAIN
 
 if TYPE_CHECKING:
     from transforms.explanation.over_time import WeighedWalk
@@ -61,6 +62,25 @@ def place_section(explanation: Json, views: Sequence[ViewMaterial]) -> Section:
     )
     blocks.append(Group("box", "What this does not show", limits))
     return Section("explanation", "Where it looked", tuple(blocks))
+
+
+def say_known(video: Json) -> str | None:
+    """Say that the model's dataset holds a video, and what that makes of the answer."""
+    known = video["known_as"]
+    if known is None or "reason" in known:
+        return None
+    side, learnt = known["side"], known["was_learnt_from"]
+    place = "on an unknown side" if side is None else f"side {side}"
+    said = f"{video['file']} is sequence {known['sequence_id']} of the model's dataset ({place})"
+    if side == TRAIN:
+        return f"{said}: the model was trained on it, its answer is no test"
+    if side == SELECTION:
+        return f"{said}: the model's state was chosen by it, its answer is no test"
+    if learnt:
+        return f"{said}: the model learnt from other walks of this person, its answer is no test"
+    if learnt is None:
+        return f"{said}: the model may have been trained on it, its answer may be no test"
+    return f"{said}: the model learnt nothing from this person"
 
 
 def _show_view(view: Json, material: ViewMaterial, explanation: Json) -> Iterator[Block]:

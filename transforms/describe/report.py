@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from transforms.describe.audit_section import audit_section
+from transforms.describe.clips_section import clips_section, has_two_views
 from transforms.describe.closing_sections import lineage_section, reading_section
 from transforms.describe.confounder_section import confounder_section, summarise_confounders
 from transforms.describe.data_sections import cohort_section, extraction_section, intake_section
@@ -37,6 +38,7 @@ _SECTIONS: Final = (
     cohort_section,
     intake_section,
     extraction_section,
+    clips_section,
     split_section,
     audit_section,
     results_section,
@@ -62,7 +64,9 @@ def write_report(inputs: ReportInputs, output: Path) -> None:
         IntegrityError: a published part lacks a file of its contract.
     """
     material = gather(inputs)
-    left_out = _OF_OTHER_KINDS[material.scheme.name]
+    left_out = set(_OF_OTHER_KINDS[material.scheme.name])
+    if not has_two_views(material):
+        left_out.add(clips_section)
     sections = tuple(describe(material) for describe in _SECTIONS if describe not in left_out)
     page = load_template("report.html.jinja").render(title=inputs.title, sections=sections)
     (output / REPORT_NAME).write_text(page, encoding="utf-8")

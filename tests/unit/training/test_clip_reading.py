@@ -78,7 +78,7 @@ def cut_short(walk, count):
 def reader_of(
     cohort, job, video_count, *, offset_s=None, view="unknown", directory=None, stride_s=1.0
 ):
-    place = ModelPlace(directory or job.output, (), cohort.folder / "data", True)
+    place = ModelPlace(directory or job.output, (), cohort.folder / "data", True, cohort.folder)
     wish = Wish(view, offset_s, 60, ClipSettings(frames=3, duration_s=9.0, stride_s=stride_s))
     return open_reader(read_card(place.directory), place, wish, video_count)
 

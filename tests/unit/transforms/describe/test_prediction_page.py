@@ -95,6 +95,7 @@ _PREDICTION = {
             "view": "side",
             "warnings": ["the file looks cut off"],
             "backends": {"base": "numpy 1"},
+            "known_as": None,
         }
     ],
 }
@@ -217,3 +218,32 @@ def test_whom_the_model_saw_is_said(is_synthetic: bool | None, words: str) -> No
     trained = {"participants": None, "sequences": None, "is_synthetic": is_synthetic}
     assert words in say_cohort(trained)
     assert words in say_cohort(trained | {"participants": 3, "sequences": 4})
+
+
+@pytest.mark.parametrize(
+    ("side", "was_learnt_from", "is_caution", "words"),
+    [
+        ("train", True, True, "trained on it, its answer is no test"),
+        ("selection", True, True, "chosen by it, its answer is no test"),
+        ("unused", True, True, "other walks of this person, its answer is no test"),
+        (None, None, True, "its answer may be no test"),
+        ("test", False, False, "learnt nothing from this person"),
+    ],
+)
+def test_a_video_of_the_models_dataset_is_called_that(
+    material: PictureMaterial,
+    side: str | None,
+    was_learnt_from: bool | None,
+    is_caution: bool,
+    words: str,
+) -> None:
+    known = {"sequence_id": "s1", "side": side, "was_learnt_from": was_learnt_from}
+    prediction = copy.deepcopy(_PREDICTION)
+    prediction["videos"][0]["known_as"] = known | {"variant": "v"}
+    page = render_prediction(prediction, material)
+    assert words in page
+    assert "is sequence s1 of the model&#39;s dataset" in page
+    assert ("holds this video" in page) == is_caution
+    for nothing in (None, {"reason": "the dataset is not here"}):
+        prediction["videos"][0]["known_as"] = nothing
+        assert "model&#39;s dataset" not in render_prediction(prediction, material)

@@ -3,15 +3,20 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from transforms.describe.gather import ReportInputs
 from transforms.describe.report import write_report
 from transforms.files import canonical_json
+from transforms.manifest import write_manifest
+from transforms.schemas import CLIP_PAIRS, CLIP_REJECTS, CLIPS
+from transforms.shards.parquet import write_table
 
 VOID = {"meta", "img", "link", "br"}
 
@@ -260,3 +265,25 @@ def test_a_real_cohort_has_no_truth_to_boast_of(
     assert "synthetic" not in text.partition("<main>")[2].lower().replace(
         "synthetic gait silhouettes", ""
     )
+
+
+def test_only_a_cohort_that_two_cameras_filmed_has_a_section_on_clips(
+    report_inputs: ReportInputs, text: str, tmp_path: Path
+) -> None:
+    assert "Two views: clips" not in text
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    for name, schema in (("clips", CLIPS), ("pairs", CLIP_PAIRS), ("rejects", CLIP_REJECTS)):
+        write_table(schema.empty_table(), clips / f"{name}.parquet")
+    write_manifest(clips, kind="dual_view_clips", facts={})
+    alone = ReportInputs("t", report_inputs.intake_dirs, dataset_dir=report_inputs.dataset_dir)
+    before = write(alone, tmp_path / "without")
+    assert write(replace(alone, clips_dir=clips), tmp_path / "with") == before
+
+    intake = tmp_path / "batch_001"
+    shutil.copytree(report_inputs.intake_dirs[0], intake)
+    recordings = pl.read_parquet(intake / "recordings.parquet")
+    recordings.with_columns(sync_group=pl.lit("walk")).write_parquet(intake / "recordings.parquet")
+    page = write(replace(alone, intake_dirs=[intake]), tmp_path / "uncut")
+    assert "Two views: clips" in page
+    assert "gaitworks run dual_view_clips" in page

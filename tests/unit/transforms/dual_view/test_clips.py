@@ -57,6 +57,37 @@ def test_clips_pairs_and_rejects_account_for_every_sync_group(built):
     assert find_broken_clips(output, dataset) == []
 
 
+def test_the_report_says_how_they_were_aligned_and_who_has_no_clip(built):
+    from transforms.describe.clips_section import clips_section
+    from transforms.describe.gather import ReportInputs, gather
+
+    _, output, dataset, _ = built
+    material = gather(ReportInputs("t", dataset_dir=dataset, clips_dir=output))
+    assert [one.name for one in material.directories] == ["shards", "clips"]
+    section = clips_section(material)
+    (tiles,) = (block for block in section.blocks if block.kind == "tiles")
+    clips = material.clips.clips.height
+    assert [value for value, _ in tiles.tiles] == ["3", "2", "1", "1", str(clips), "1"]
+    tables = {block.caption: block for block in section.blocks if block.kind == "table"}
+    offsets = tables["Pairs by where their offset comes from"].rows
+    assert [row[:3] for row in offsets] == [
+        ("declared", "0", "0"),
+        ("estimated", "1", str(clips)),
+        ("quarantined", "1", "0"),
+    ]
+    (of_label,) = tables["Clips by diagnosis"].rows
+    assert of_label[1:] == ("3", "1", "2", str(clips))
+    without = tables["Participants of the dataset without a clip"].rows
+    assert [(person, why) for person, _, _, why, _ in without] == [
+        ("p2", "offset uncertain"),
+        ("p3", "missing view"),
+    ]
+    reasons = {(row[0], row[2]) for row in tables["What was left out, by reason"].rows}
+    assert {("offset uncertain", "1"), ("missing view", "1")} <= reasons
+    (picture,) = (block for block in section.blocks if block.kind == "picture")
+    assert picture.source.startswith("data:image/png")
+
+
 def test_the_frames_of_a_clip_show_one_moment(built, uneven_walk):
     _, output, dataset_dir, _ = built
     dataset = open_dataset(dataset_dir)
