@@ -210,9 +210,9 @@ _INTRODUCTION: Final = """# Published figures and what they say
 
 Figures of the Scoliosis1K papers and, at the end, of a study of two views, in percent, as printed
 and as they have to be read. The 2024 evaluator of Scoliosis1K encodes negative 0, positive 1,
-neutral 2 and prints the rates of class 0 under the name of the positive class: its “sensitivity” is the specificity for any abnormality, and its
-“specificity” the sensitivity. `metrics.json` repeats that convention under `as_published_2024` and
-nowhere else.
+neutral 2 and prints the rates of class 0 under the name of the positive class: its “sensitivity” is
+the specificity for any abnormality, and its “specificity” the sensitivity. `metrics.json` repeats
+that convention under `as_published_2024` and nowhere else.
 
 `python -m transforms.metrics.literature > docs/literature.md` makes this page from
 `transforms/published.py`, which holds what is printed; tests keep the two equal and recompute every
@@ -227,9 +227,9 @@ sequences would be named rightly, and the accuracy could not be lower than they 
 _RATIO_NOTE: Final = """The published test set moves with the training ratio, so these accuracies
 mix imbalance in training with another test set. The third column is the accuracy of an answer that
 is always the commonest class of the test set."""
-_TWO_VIEWS_NOTE: Final = """Percent over clips, mean ± standard deviation over the folds. How the F1 was
-averaged, and the F1 of the other rows, we do not know. [dual-view-models.md](dual-view-models.md)
-has the protocol and what we do differently."""
+_TWO_VIEWS_NOTE: Final = """Percent over clips, mean ± standard deviation over the folds. How
+the F1 was averaged, and the F1 of the other rows, we do not know.
+[dual-view-models.md](dual-view-models.md) has the protocol and what we do differently."""
 
 if __name__ == "__main__":
     sys.stdout.write(render_literature())
