@@ -9,6 +9,7 @@ import pytest
 from transforms.describe.prediction_page import (
     NOTICE,
     PictureMaterial,
+    list_questions,
     render_prediction,
     render_refusal,
     say_cohort,
@@ -217,3 +218,11 @@ def test_whom_the_model_saw_is_said(is_synthetic: bool | None, words: str) -> No
     trained = {"participants": None, "sequences": None, "is_synthetic": is_synthetic}
     assert words in say_cohort(trained)
     assert words in say_cohort(trained | {"participants": 3, "sequences": 4})
+
+
+def test_a_question_that_is_one_class_is_not_told_twice(material: PictureMaterial) -> None:
+    alone = {"positive_vs_rest": {"classes": ["positive"], "probability": 0.6}}
+    both = _PREDICTION | {"questions": _PREDICTION["questions"] | alone}
+    assert list_questions(both) == _PREDICTION["questions"]
+    assert "Questions" in render_prediction(both, material)
+    assert "Questions" not in render_prediction(_PREDICTION | {"questions": alone}, material)
