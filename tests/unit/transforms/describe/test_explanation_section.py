@@ -98,6 +98,7 @@ def section(*found: Explanation):
 
 def statuses(*found: Explanation) -> list[str]:
     block = next(one for one in section(*found).blocks if isinstance(one, Statements))
+    assert all(one.claim.endswith("?") for one in block.statements)
     return [one.status for one in block.statements]
 
 
