@@ -121,12 +121,14 @@ def _measure(workspace: Workspace, model: str, ratio: str, seeds: list[int]) -> 
 
 def _require_scoliosis(dataset: Path) -> None:
     """Refuse a cohort that has no class ratios, whatever the workspace splits it by."""
+    import polars as pl
+
     from transforms.schemas import SEQUENCE_INDEX
     from transforms.shards.parquet import read_table
     from transforms.splits.ratios import require_ratio_labels
 
     require_ratio_labels(
-        read_table(dataset / "index.parquet", SEQUENCE_INDEX)["label"].to_pylist(),
+        pl.DataFrame(read_table(dataset / "index.parquet", SEQUENCE_INDEX))["label"].to_list(),
         where="gaitworks gap, which compares variants by class ratio",
         fix="name a workspace with a cohort of scoliosis by -C; for other cohorts there is no gap "
         "to measure here",
