@@ -35,6 +35,13 @@ _NOT_SEEN: Final = {
 }
 """Ways through the picture that a view does not show; one who walks on the spot has none."""
 
+_WAYS: Final = {
+    "left_to_right": "from left to right through the picture",
+    "right_to_left": "from right to left through the picture",
+    "towards": "towards the camera",
+    "away": "away from the camera",
+}
+
 
 @dataclass(frozen=True)
 class ClipReader:
@@ -241,7 +248,7 @@ def _require_view(view: str, walk: ExtractedWalk, *, is_only: bool) -> None:
             f"not judged: the video does not show the {view} view that the model reads it as",
             where=walk.file,
             expected=f"a walk seen from the {view}",
-            found=f"one who walks {str(direction).replace('_', ' ')} in the picture",
+            found=f"one who walks {_WAYS[str(direction)]}",
             fix=f"{fix}, or name another --model",
         )
 

@@ -14,6 +14,7 @@ from assets.progress import terminal_progress
 from assets.splits import PARTICIPANT_SPLITS
 from assets.workspace import Workspace
 from orchestration.cli.console import clean_line, print_json, workspace_of
+from transforms.describe.formatting import plural
 from transforms.errors import GaitworksError, IntegrityError
 
 if TYPE_CHECKING:
@@ -176,7 +177,9 @@ def _print(about: dict[str, Any], checks: Sequence["Check"], findings: Sequence[
     kind = "release" if about["is_release"] else "dataset"
     typer.echo(f"{about['directory']}: {kind}, version {about['version']}")
     typer.echo(
-        f"{about['sequences']:,} sequences of {about['participants']:,} participants; ", nl=False
+        f"{plural(about['sequences'], 'sequence')} of "
+        f"{plural(about['participants'], 'participant')}; ",
+        nl=False,
     )
     if about["split"] is None:
         typer.echo("no split: the dataset alone was audited")

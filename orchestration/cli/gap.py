@@ -34,7 +34,7 @@ def gap(
     ] = "ratio_1_1_2",
     seeds: Annotated[str, typer.Option(help="Seeds to train with.")] = "0 1 2",
     further_seeds: Annotated[
-        list[str] | None, typer.Argument(metavar="", help="The rest of --seeds.", hidden=True)
+        list[str] | None, typer.Argument(metavar="[SEED]...", help="The rest of --seeds.")
     ] = None,
     to: Annotated[
         Path | None,
@@ -43,6 +43,8 @@ def gap(
     json: Annotated[bool, typer.Option("--json", help="Print `gap.json`.")] = False,
 ) -> None:
     """Measure how much better a model looks when the split lets people be on two sides.
+
+    For cohorts of scoliosis: what is compared are variants by class ratio.
 
     Trains and judges the model on the participant-wise split and on a sequence-wise one, which is
     LEAKY, with the same numbers of sequences and the same seeds. Writes `gap.json` and `gap.md`
@@ -86,6 +88,7 @@ def _measure(workspace: Workspace, model: str, ratio: str, seeds: list[int]) -> 
             fix="add it to splits.ratios, or name another",
         )
     version = SILHOUETTE_SHARDS.version(workspace, None)
+    _require_scoliosis(SILHOUETTE_SHARDS.directory(workspace, None))
     directories = {
         HONEST: _build_split(workspace, nested.PROTOCOL, version),
         LEAKY: _build_split(workspace, sequence_wise.PROTOCOL, version),
@@ -114,6 +117,22 @@ def _measure(workspace: Workspace, model: str, ratio: str, seeds: list[int]) -> 
         "splits": described,
         "units": measure_gap(predictions, settings.evaluation),
     }
+
+
+def _require_scoliosis(dataset: Path) -> None:
+    """Refuse a cohort that has no class ratios, whatever the workspace splits it by."""
+    import polars as pl
+
+    from transforms.schemas import SEQUENCE_INDEX
+    from transforms.shards.parquet import read_table
+    from transforms.splits.ratios import require_ratio_labels
+
+    require_ratio_labels(
+        pl.DataFrame(read_table(dataset / "index.parquet", SEQUENCE_INDEX))["label"].to_list(),
+        where="gaitworks gap, which compares variants by class ratio",
+        fix="name a workspace with a cohort of scoliosis by -C; for other cohorts there is no gap "
+        "to measure here",
+    )
 
 
 def _build_split(workspace: Workspace, protocol: str, version: str) -> Path:

@@ -115,7 +115,12 @@ def write_refusal(output: Path, refused: "NotJudgedError") -> None:
 def sum_up(document: Mapping[str, Any]) -> str:
     """Return the answer as a few lines for a person."""
     from transforms.describe.formatting import words
-    from transforms.describe.prediction_page import name_videos, say_cohort, say_named
+    from transforms.describe.prediction_page import (
+        list_questions,
+        name_videos,
+        say_cohort,
+        say_named,
+    )
     from transforms.describe.prediction_views import say_alignment, say_known
 
     answer, unsure, own = document["answer"], document["uncertainty"], document["own_test"]
@@ -128,11 +133,11 @@ def sum_up(document: Mapping[str, Any]) -> str:
         quantiles = list(unsure["spread"][name].values()) if unsure["spread"] else []
         spread = f"  windows {quantiles[0]:.2f} to {quantiles[-1]:.2f}" if quantiles else ""
         lines.append(f"  {name:{width}}  {probability:.2f}{spread}")
-    for name, one in document["questions"].items():
+    for name, one in list_questions(document).items():
         lines.append(f"  {words(name)}: {one['probability']:.2f}")
     lines.append(
-        f"unsure: entropy {unsure['entropy_bits']:.2f} of {unsure['entropy_bits_of_a_guess']:.2f} "
-        "bits; "
+        f"uncertainty: entropy {unsure['entropy_bits']:.2f} of "
+        f"{unsure['entropy_bits_of_a_guess']:.2f} bits; "
         + (
             unsure["reason"]
             if unsure["spread"] is None

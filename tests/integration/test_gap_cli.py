@@ -125,3 +125,13 @@ def test_a_workspace_without_a_dataset_says_what_to_run(tmp_path: Path) -> None:
     done = gaitworks(workspace, "gap")
     assert done.returncode == 3
     assert "gaitworks run silhouette_shards" in done.stderr
+
+
+def test_a_cohort_without_class_ratios_is_told_so_and_no_split_to_set(tmp_path: Path) -> None:
+    one_each = {"asd": 2, "dhs": 1}
+    workspace = build(tmp_path, replace(_SHAPE, participants=one_each, sequences=one_each))
+    done = gaitworks(workspace, "gap")
+    assert done.returncode == 5
+    assert "asd, dhs" in done.stderr
+    assert "cohort of scoliosis" in done.stderr
+    assert "splits.protocol" not in done.stderr

@@ -32,7 +32,8 @@ from transforms.describe.style import figure_to_svg
 Status = Literal["holds", "fails", "not checked", "caution"]
 _RANKS: Final[tuple[Status, ...]] = ("fails", "not checked", "caution", "holds")  # worst first
 _POOLED: Final = "all folds together"
-_CLAIM: Final = "The models know more than sex, age, size, clip length, site and camera tell."
+# A question: what a verdict answers has to read rightly whatever the verdict is.
+_CLAIM: Final = "Do the models know more than sex, age, size, clip length, site and camera tell?"
 
 Probe = Mapping[str, Any]  # `Any`: the JSON values of `probe_confounders`
 
@@ -121,7 +122,7 @@ def variant_statement(name: str, found: Probe) -> Statement:
     every model's lead has an interval above zero, `fails` where a model has no lead, else
     `caution`; so too, over folds, while a model was not judged on all of them.
     """
-    claim = f"{name}: every model knows more than the confounders tell."
+    claim = f"{name}: does every model know more than the confounders tell?"
     if found["status"] != "judged":
         return Statement("not checked", claim, f"The probe cannot be judged: {found['reason']}.")
     told = f"The confounders alone reach {_say_bar(found)}."

@@ -18,7 +18,7 @@ from transforms.describe.results_tables import NOT_RUN, format_percent
 from transforms.describe.style import figure_to_svg
 from transforms.fold_names import number_of_fold
 from transforms.metrics.folds import summarise_folds
-from transforms.published import DUAL_VIEW_ROWS
+from transforms.published import DUAL_VIEW_ROWS, DUAL_VIEW_SOURCE, DUAL_VIEW_STUDY
 from transforms.settings import EvaluationSettings
 
 TITLE: Final = "Results: the published tables, theirs and ours"
@@ -122,6 +122,7 @@ def _introduce(
     folds: Sequence[_Folds], left_out: Mapping[str, Sequence[str]], material: Material
 ) -> str:
     said = [
+        f"Published: {DUAL_VIEW_STUDY}. {DUAL_VIEW_SOURCE}",
         "The published numbers are of real patients filmed in RGB, per clip, by folds that draw "
         "the tested people anew and choose the epoch on them; beside them ours show whether orders "
         "are alike, not whether a value is.",

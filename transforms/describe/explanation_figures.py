@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from transforms.describe.formatting import words
+from transforms.describe.formatting import plural, words
 from transforms.describe.style import (
     INK,
     OTHER_COLOUR,
@@ -109,7 +109,8 @@ def draw_region_shares(shares: pl.DataFrame) -> "Figure":
             axes.plot(
                 [row["body_share"]] * 2, [place - 0.4, place + 0.4], color=OTHER_COLOUR, linewidth=2
             )
-        axes.set_title(f"{predicted}, {view}, {row['participants']} people", fontsize=9)
+        people = plural(row["participants"], "participant")
+        axes.set_title(f"{predicted}, {view}, {people}", fontsize=9)
         axes.set_yticks(range(len(names)), [words(name) for name in names])
         axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set_xlabel("share of the map")

@@ -101,7 +101,7 @@ def _choose_pictured(found: Sequence[Explanation]) -> list[Explanation]:
 def _judge(one: Explanation, method: str) -> Statement:
     checks = one.checks.filter(pl.col("method") == method)
     made = checks.drop_nulls("is_passed")
-    claim = f"{one.name}: {_METHOD_NAMES[method]} shows what the model has learnt."
+    claim = f"{one.name}: does {_METHOD_NAMES[method]} show what the model has learnt?"
     detail = " ".join(_say_check(row) for row in checks.to_dicts())
     if made.filter(~pl.col("is_passed")).height:
         return Statement("fails", claim, detail)

@@ -142,14 +142,15 @@ def _answer_section(prediction: Json, material: PictureMaterial) -> Section:
     blocks += [_overruled(video) for video in prediction["videos"] if video["overruled"]]
     blocks += list(_known(prediction["videos"]))
     blocks.append(table)
-    if prediction["questions"]:
+    questions = list_questions(prediction)
+    if questions:
         blocks.append(
             rows_table(
                 "Questions",
                 ("question", "classes", "probability"),
                 [
                     (words(name), " + ".join(one["classes"]), f"{one['probability']:.3f}")
-                    for name, one in prediction["questions"].items()
+                    for name, one in questions.items()
                 ],
                 numeric=(2,),
             )
@@ -212,6 +213,12 @@ def _test_section(own: Json) -> Section:
         ),
     ]
     return Section("test", title, tuple(blocks))
+
+
+def list_questions(prediction: Json) -> Json:
+    """Return the questions whose answer is no class's own probability, which is told anyway."""
+    questions: Json = prediction["questions"]
+    return {name: one for name, one in questions.items() if len(one["classes"]) > 1}
 
 
 def say_named(named: Json) -> str:

@@ -144,7 +144,7 @@ def _folds_statement(split: pl.DataFrame) -> Statement:
     detail = (
         f"Counted from the split table: {plural(everyone, 'participant')} in "
         f"{plural(len(folds), 'fold')}, {never:,} tested never, {more:,} more than once. "
-        f"A fold tests {', '.join(spans)} participants."
+        f"Participants that a fold tests: {', '.join(spans)}."
     )
     return Statement("fails" if never or more else "holds", claim, detail)
 

@@ -99,13 +99,20 @@ def choose_offset(
         reason = "no offset is declared, and the motion shows none: no common rhythm of steps"
         return Reject(sync_group, "alignment", "offset_unknown", reason)
     if estimate.confidence < settings.min_offset_confidence:
+        least = settings.min_offset_confidence
         reason = (
             f"no offset is declared, and the motion leaves several: best {estimate.offset_s:+.2f} s"
-            f" with confidence {estimate.confidence:.2f}, expected at least "
-            f"{settings.min_offset_confidence:.2f}"
+            f" with confidence {_write_below(estimate.confidence, least)}, expected at least "
+            f"{least:g}"
         )
         return Reject(sync_group, "alignment", "offset_uncertain", reason)
     return Alignment(estimate.offset_s, ESTIMATED, estimate.confidence)
+
+
+def _write_below(value: float, bound: float) -> str:
+    """Return a value below a bound with two digits, or as many as show that it is below."""
+    shown = (f"{value:.{digits}f}" for digits in range(2, 17))
+    return next((one for one in shown if float(one) < bound), repr(value))
 
 
 def _judge_declared(

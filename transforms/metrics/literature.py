@@ -14,6 +14,9 @@ from transforms.metrics.denominators import (
     split_one_against_rest,
 )
 from transforms.published import (
+    DUAL_VIEW_ROWS,
+    DUAL_VIEW_SOURCE,
+    DUAL_VIEW_STUDY,
     MODEL_ROWS,
     PUBLISHED_RATIO,
     RATIO_ROWS,
@@ -101,6 +104,16 @@ def _sections() -> Iterable[str]:
             for row in SCREENING_ROWS
         ],
     )
+    yield "## Two views"
+    yield f"Published: {DUAL_VIEW_STUDY}. {DUAL_VIEW_SOURCE}"
+    yield _table(
+        ("system", "our name", "accuracy", "F1"),
+        [
+            (row.system, f"`{row.model}`", _spread(row.accuracy), _spread(row.f1))
+            for row in DUAL_VIEW_ROWS
+        ],
+    )
+    yield _TWO_VIEWS_NOTE
     yield "## Sources\n\n" + "\n".join(
         f"- {source}" for source in sorted({row.source for row in (*MODEL_ROWS, *RATIO_ROWS)})
     )
@@ -184,6 +197,10 @@ def _percent(value: float | None) -> str:
     return _NOTHING if value is None else f"{value:.1f}"
 
 
+def _spread(value: tuple[float, float] | None) -> str:
+    return _NOTHING if value is None else f"{value[0]:.2f} ± {value[1]:.2f}"
+
+
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [titles, ["---"] * len(titles), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -191,11 +208,11 @@ def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 _INTRODUCTION: Final = """# Published figures and what they say
 
-Figures of the Scoliosis1K papers, in percent, as printed and as they have to be read. The 2024
-evaluator encodes negative 0, positive 1, neutral 2 and prints the rates of class 0 under the name
-of the positive class: its “sensitivity” is the specificity for any abnormality, and its
-“specificity” the sensitivity. `metrics.json` repeats that convention under `as_published_2024` and
-nowhere else.
+Figures of the Scoliosis1K papers and, at the end, of a study of two views, in percent, as printed
+and as they have to be read. The 2024 evaluator of Scoliosis1K encodes negative 0, positive 1,
+neutral 2 and prints the rates of class 0 under the name of the positive class: its “sensitivity” is
+the specificity for any abnormality, and its “specificity” the sensitivity. `metrics.json` repeats
+that convention under `as_published_2024` and nowhere else.
 
 `python -m transforms.metrics.literature > docs/literature.md` makes this page from
 `transforms/published.py`, which holds what is printed; tests keep the two equal and recompute every
@@ -210,6 +227,9 @@ sequences would be named rightly, and the accuracy could not be lower than they 
 _RATIO_NOTE: Final = """The published test set moves with the training ratio, so these accuracies
 mix imbalance in training with another test set. The third column is the accuracy of an answer that
 is always the commonest class of the test set."""
+_TWO_VIEWS_NOTE: Final = """Percent over clips, mean ± standard deviation over the folds. How
+the F1 was averaged, and the F1 of the other rows, we do not know.
+[dual-view-models.md](dual-view-models.md) has the protocol and what we do differently."""
 
 if __name__ == "__main__":
     sys.stdout.write(render_literature())

@@ -27,8 +27,19 @@ class TrainingPlan:
     counts: Mapping[str, Mapping[str, int]]  # variant -> label -> sequences
 
 
-def require_ratio_labels(labels: Iterable[str]) -> None:
+def require_ratio_labels(
+    labels: Iterable[str],
+    *,
+    where: str = "splits.protocol",
+    fix: str = "`gaitworks preset spinal_deformity --write`, if it is a cohort of that, splits by "
+    "folds; or have a cohort of scoliosis in raw/ (`gaitworks synth` makes one)",
+) -> None:
     """Make sure that a cohort's labels are those that ratios are about.
+
+    Args:
+        labels: of its sequences.
+        where: what asks for ratios.
+        fix: what to do with other labels.
 
     Raises:
         RefusalError: there is another label.
@@ -37,10 +48,10 @@ def require_ratio_labels(labels: Iterable[str]) -> None:
     if strange:
         raise RefusalError(
             "class ratios are about cohorts of scoliosis",
-            where="splits.protocol",
+            where=where,
             expected=f"labels {', '.join(RATIO_LABELS)}",
             found=", ".join(strange),
-            fix="set splits.protocol to k_fold, which takes any labels",
+            fix=fix,
         )
 
 

@@ -61,3 +61,31 @@ def test_predict_starts_without_dagster_and_torch() -> None:
     loaded = set(run_script(script).split())
     assert "typer" in loaded
     assert not loaded & {"dagster", "torch", "cv2", "numpy", "polars"}
+
+
+@pytest.mark.slow
+def test_every_argument_of_every_command_shows_its_help() -> None:
+    script = """
+import click
+from orchestration.cli import main
+from orchestration.cli.frame import build_command, list_commands
+found = 0
+for command in list_commands(build_command(main.app)):
+    for one in command.params:
+        if isinstance(one, click.Argument):
+            name, said = one.get_help_record(click.Context(command))
+            assert one.help and one.help in said and name.strip("[]."), (command.name, name, said)
+            found += 1
+print(found)
+"""
+    assert int(run_script(script)) > 10
+
+
+def test_predict_shows_what_its_videos_are() -> None:
+    script = """
+import sys
+sys.argv = ["gaitworks", "predict", "--help"]
+from orchestration.cli.light import main
+main()
+"""
+    assert "A walking video." in run_script(script)

@@ -11,11 +11,16 @@ from transforms.errors import GaitworksError, InputError
 def end_with(monkeypatch):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # typer's import warns of click
+        import typer
+
         from orchestration.cli.frame import run_app
     monkeypatch.setattr("sys.argv", ["gaitworks"])
 
     def run(error: Exception) -> int:
-        def app(*, standalone_mode: bool) -> None:
+        app = typer.Typer()
+
+        @app.command()
+        def fail() -> None:
             raise error
 
         with pytest.raises(SystemExit) as ended:

@@ -151,6 +151,7 @@ def test_videos_that_do_not_go_together_are_refused(cohort, trained):
         reader_of(cohort, job, 2).read([side, front])
     assert "give the front view first, then the side view" in str(raised.value)
     assert str(raised.value).startswith("side.mp4")
+    assert "one who walks from right to left through the picture" in str(raised.value)
     # A little more than two seconds in common: too little to tell one step from the next.
     short = SimpleNamespace(**vars(side) | cut_short(side, 20))
     with pytest.raises(RefusalError, match="how the two videos lie to each other") as raised:

@@ -106,6 +106,8 @@ def test_the_claim_over_all_variants_is_as_bad_as_the_worst() -> None:
     bad = judged(one=lead(-0.3, -0.5, 0.1))
     statement = confounder_statement(probe(a=good, b=bad, c=REFUSED))
     assert statement.status == "fails"
+    # Beside "fails" or "caution" a claim that affirms would read as if it held.
+    assert all(one.claim.endswith("?") for one in (statement, variant_statement("v", bad)))
     assert statement.detail.startswith("b: ")
     alike = confounder_statement(probe(a=good, b=bad, c=bad))
     assert alike.detail.endswith("The same is true of c.")

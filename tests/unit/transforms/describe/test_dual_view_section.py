@@ -10,7 +10,7 @@ from transforms.describe.dual_view_section import dual_view_section
 from transforms.describe.gather import Experiment
 from transforms.describe.page import Missing, Picture, Table, Text
 from transforms.metrics.summary import summarise_evaluation
-from transforms.published import DUAL_VIEW_ROWS
+from transforms.published import DUAL_VIEW_ROWS, DUAL_VIEW_SOURCE
 from transforms.settings import EvaluationSettings
 
 QUICK = EvaluationSettings(bootstrap_resamples=100)
@@ -176,3 +176,7 @@ def test_what_was_judged_on_an_older_split_is_named_so_and_left_out():
 def test_nothing_judged_says_how_to():
     (block,) = describe([]).blocks
     assert isinstance(block, Missing)
+
+
+def test_the_section_says_whose_the_published_numbers_are(section) -> None:
+    assert DUAL_VIEW_SOURCE in next(one.text for one in section.blocks if isinstance(one, Text))

@@ -98,6 +98,7 @@ def section(*found: Explanation):
 
 def statuses(*found: Explanation) -> list[str]:
     block = next(one for one in section(*found).blocks if isinstance(one, Statements))
+    assert all(one.claim.endswith("?") for one in block.statements)
     return [one.status for one in block.statements]
 
 
@@ -198,9 +199,9 @@ def test_a_model_that_is_not_explained_has_a_sentence_and_no_verdict() -> None:
     assert "rgb" not in titles
 
 
-def test_only_maps_that_were_made_are_judged() -> None:
+def test_a_map_that_was_made_and_not_checked_is_said_to_be_so() -> None:
     evidence = checks(0.1, 0.9, 0.9).filter(pl.col("method") == "evidence")
-    assert statuses(explanation(checks=evidence)) == ["holds"]
+    assert statuses(explanation(checks=evidence)) == ["not checked", "not checked", "holds"]
 
 
 def test_names_from_data_are_escaped_in_the_page() -> None:

@@ -9,6 +9,7 @@ import pytest
 from transforms.describe.prediction_page import (
     NOTICE,
     PictureMaterial,
+    list_questions,
     render_prediction,
     render_refusal,
     say_cohort,
@@ -247,3 +248,11 @@ def test_a_video_of_the_models_dataset_is_called_that(
     for nothing in (None, {"reason": "the dataset is not here"}):
         prediction["videos"][0]["known_as"] = nothing
         assert "model&#39;s dataset" not in render_prediction(prediction, material)
+
+
+def test_a_question_that_is_one_class_is_not_told_twice(material: PictureMaterial) -> None:
+    alone = {"positive_vs_rest": {"classes": ["positive"], "probability": 0.6}}
+    both = _PREDICTION | {"questions": _PREDICTION["questions"] | alone}
+    assert list_questions(both) == _PREDICTION["questions"]
+    assert "Questions" in render_prediction(both, material)
+    assert "Questions" not in render_prediction(_PREDICTION | {"questions": alone}, material)

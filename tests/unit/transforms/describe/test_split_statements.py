@@ -82,7 +82,7 @@ def test_folds_test_everybody_once() -> None:
     statement = same_test_statement(split_of(*FOLDS, protocol="k_fold"))
     assert statement.status == "holds"
     assert statement.claim == "Every participant is tested exactly once."
-    assert "A fold tests 1 positive participants" in statement.detail
+    assert "Participants that a fold tests: 1 positive." in statement.detail
 
 
 @pytest.mark.parametrize(

@@ -114,3 +114,12 @@ def test_what_is_sure_is_right_over_many_walks(simulation):
         assert wrong.sum() <= max(2, 0.05 * sure.sum()), scene
         if scene.stride_cv == 0.0:
             assert sure.sum() <= 2, scene
+
+
+@pytest.mark.parametrize(
+    ("confidence", "said"), [(0.4, "0.40"), (0.898, "0.898"), (0.8999999, "0.8999999")]
+)
+def test_a_confidence_just_too_low_reads_as_too_low(confidence, said):
+    found = choose_offset("g", None, estimated(0.5, confidence, {0.5: 1.0}), SETTINGS)
+    assert isinstance(found, Reject)
+    assert f"confidence {said}, expected at least 0.9" in found.reason

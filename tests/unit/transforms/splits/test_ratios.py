@@ -3,7 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.errors import RefusalError, SettingsError
-from transforms.splits.ratios import class_counts, parse_ratio, plan_training_sets
+from transforms.splits.ratios import (
+    class_counts,
+    parse_ratio,
+    plan_training_sets,
+    require_ratio_labels,
+)
 
 ALL = ("ratio_1_1_2", "ratio_1_1_4", "ratio_1_1_8", "ratio_1_1_16")
 WHOLE = {"positive": 394, "neutral": 160, "negative": 640}  # Scoliosis1K less 20 %
@@ -96,3 +101,11 @@ def test_every_plan_is_within_what_there_is_and_every_refusal_is_right(
         assert refusal is not None
         assert "drop the steepest ratio" in str(refusal.fix)
         assert not feasible
+
+
+def test_other_labels_are_told_what_splits_them() -> None:
+    require_ratio_labels(["positive", "negative"])
+    with pytest.raises(RefusalError, match="class ratios") as caught:
+        require_ratio_labels(["positive", "dhs", "asd"])
+    assert caught.value.found == "asd, dhs"
+    assert "gaitworks preset spinal_deformity --write" in str(caught.value.fix)
