@@ -46,6 +46,8 @@ def test_the_graph_shows_every_group_and_asset_and_no_dialog(ui: UiServer, page:
     for group in groups:
         page.get_by_text(group, exact=True).last.wait_for()
     assert page.get_by_role("dialog").count() == 0
+    # The graph draws what is in sight only, and is higher than a common window: one pans or zooms.
+    page.set_viewport_size({"width": 1920, "height": 2000})
     page.goto(ui.url + graph_path())
     for group, names in groups.items():
         page.get_by_text(group, exact=True).last.wait_for()

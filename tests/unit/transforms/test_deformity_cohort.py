@@ -106,7 +106,9 @@ def check_even(people: pl.DataFrame) -> None:
 
 @pytest.mark.parametrize("protocol", ["fixed_test_nested", "paper_exact", "sequence_wise"])
 def test_class_ratios_are_refused_with_what_to_do(protocol: str) -> None:
-    with pytest.raises(RefusalError, match=r"asd, dhs, hipoa, lcs; set splits\.protocol to k_fold"):
+    with pytest.raises(
+        RefusalError, match=r"asd, dhs, hipoa, lcs; `gaitworks preset spinal_deformity --write`"
+    ):
         PROTOCOLS[protocol](INDEX, gather_participants(INDEX, PEOPLE), SplitSettings())
 
 
