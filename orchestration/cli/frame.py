@@ -37,9 +37,16 @@ def options(
     context.obj = Context(workspace=workspace, is_debug=debug)
 
 
+def _leave_out_interrupts(found: "sys.UnraisableHookArgs") -> None:
+    """Report what Python could not raise, but for Ctrl-C inside a library's callback."""
+    if not issubclass(found.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(found)
+
+
 def run_app(app: typer.Typer) -> None:
     """Run a command line; errors of the project end with their own exit code."""
     is_debug = "--debug" in sys.argv
+    sys.unraisablehook = _leave_out_interrupts
     try:
         code = build_command(app)(standalone_mode=False)
     except click.ClickException as error:
