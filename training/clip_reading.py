@@ -15,15 +15,14 @@ from training.described_model import DescribedClipModel, open_described_clip_mod
 from training.explain_clips import map_views
 from training.judge_walk import Floats, to_model_input
 from training.judgement import Judgement
-from training.walk_explanation import WalkExplanation
+from training.walk_explanation import WalkExplanation, map_nobody
 from training.wish import ModelPlace, Wish
 from transforms.dual_view.alignment import CONTRADICTED, Alignment
 from transforms.dual_view.cut import SeenWalk, cut_walk
 from transforms.dual_view.pairing import VIEWS, Reject
-from transforms.dual_view.segments import Clip, cut_video, lay_frames
+from transforms.dual_view.segments import Clip, cut_video, divide, lay_frames
 from transforms.errors import InputError, RefusalError
 from transforms.explanation.reference import Reference, find_reference, take_own_mean
-from transforms.explanation.shares import SequenceMaps
 from transforms.extract.single import ExtractedWalk
 from transforms.labels import LabelScheme
 from transforms.settings import ClipSettings
@@ -77,11 +76,8 @@ class ClipReader:
             _require_view(view, walk, is_only=len(walks) == 1)
         seen = [_see(walk) for walk in walks]
         alignment: Alignment | None = None
-        rejects: tuple[Reject, ...]
         if len(seen) == 1:
-            found = list(cut_video(_NAME, seen[0].frames, self.settings))
-            clips = tuple(one for one in found if isinstance(one, Clip))
-            rejects = tuple(one for one in found if isinstance(one, Reject))
+            clips, rejects = divide(cut_video(_NAME, seen[0].frames, self.settings))
         else:
             cut = cut_walk(_NAME, seen[0], seen[1], self.wish.offset_s, self.settings)
             if isinstance(cut.alignment, Reject):
@@ -163,14 +159,7 @@ class ClipReading:
         label = judgement.classes[judgement.predicted]
         return [
             WalkExplanation(
-                maps=SequenceMaps(
-                    sequence_id="",
-                    participant_id="",
-                    view=view,
-                    label="",
-                    predicted=label,
-                    **explained.fields[view],
-                ),
+                maps=map_nobody(view, label, explained.fields[view]),
                 weight=explained.weights[view],
                 over_time=None,
                 reference=references[view],

@@ -9,10 +9,10 @@ from training.explain_maps import explain_sequence
 from training.explain_over_time import weigh_walk
 from training.explained_walks import Walk
 from training.models.gait_mil import PhaseAttention
-from training.walk_explanation import WalkExplanation
+from training.walk_explanation import WalkExplanation, map_nobody
 from transforms.explanation.cycle import follow_cycle
 from transforms.explanation.reference import Reference
-from transforms.explanation.shares import Floats, SequenceMaps, reduce_frames
+from transforms.explanation.shares import Floats, reduce_frames
 
 
 def explain_walk(
@@ -44,14 +44,8 @@ def explain_walk(
         model, torch.from_numpy(pixels), torch.from_numpy(reference.silhouette), explained
     )
     label = described.scheme.classes[explained]
-    one = SequenceMaps(
-        sequence_id="",
-        participant_id="",
-        view=view,
-        label="",
-        predicted=label,
-        **reduce_frames(maps, pixels, None if cycle is None else cycle.phases),
-    )
+    fields = reduce_frames(maps, pixels, None if cycle is None else cycle.phases)
+    one = map_nobody(view, label, fields)
     if not isinstance(model.temporal, PhaseAttention):
         return WalkExplanation(one, 1.0, None, reference, len(pixels))
     weighed = weigh_walk(model.backbone, model.temporal, walk, one)

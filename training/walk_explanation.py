@@ -1,5 +1,6 @@
 """Where on the body an answer about one walk comes from, in one view, and from which frames."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +12,19 @@ from transforms.explanation.reference import Reference
 from transforms.explanation.shares import Group, SequenceMaps, tabulate_shares
 
 METHOD: Final = "evidence"
+
+
+def map_nobody(view: str, predicted: str, fields: Mapping[str, Any]) -> SequenceMaps:
+    """Return the maps of a walk of which nobody said whose it is, or with what label.
+
+    Args:
+        view: of the camera.
+        predicted: the class that is explained.
+        fields: as `reduce_frames` gives them.
+    """
+    return SequenceMaps(
+        sequence_id="", participant_id="", view=view, label="", predicted=predicted, **fields
+    )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from transforms.dual_view.alignment import Alignment, Estimate, choose_offset, estimate_offset
 from transforms.dual_view.motion import Walk
 from transforms.dual_view.pairing import FRONT, SIDE, Reject
-from transforms.dual_view.segments import Clip, Frames, cut_segments
+from transforms.dual_view.segments import Clip, Frames, cut_segments, divide
 from transforms.settings import ClipSettings
 
 
@@ -64,10 +64,5 @@ def cut_walk(
     alignment = choose_offset(sync_group, declared_s, estimate, settings)
     if isinstance(alignment, Reject):
         return Cut(estimate, alignment)
-    found = list(cut_segments(sync_group, front.frames, side.frames, alignment.offset_s, settings))
-    return Cut(
-        estimate,
-        alignment,
-        clips=tuple(one for one in found if isinstance(one, Clip)),
-        rejects=tuple(one for one in found if isinstance(one, Reject)),
-    )
+    found = cut_segments(sync_group, front.frames, side.frames, alignment.offset_s, settings)
+    return Cut(estimate, alignment, *divide(found))

@@ -3,7 +3,7 @@
 The clock is the front video's. A clip whose frames are not all there is a reject with its reason.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -87,6 +87,13 @@ def cut_video(name: str, frames: Frames, settings: ClipSettings) -> Iterator[Cli
     Its positions stand in the places of both views.
     """
     yield from _cut(name, {"alone": frames}, settings)
+
+
+def divide(found: Iterable[Clip | Reject]) -> tuple[tuple[Clip, ...], tuple[Reject, ...]]:
+    """Return the clips among what was cut, and what is none."""
+    every = tuple(found)
+    clips = tuple(one for one in every if isinstance(one, Clip))
+    return clips, tuple(one for one in every if isinstance(one, Reject))
 
 
 def _cut(name: str, views: Mapping[str, Frames], settings: ClipSettings) -> Iterator[Clip | Reject]:
